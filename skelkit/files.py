@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_REFUSALS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "ENOTDIR", "EISDIR", "EEXIST", "ENOTEMPTY")
+_DISK_FAULTS = {getattr(errno, name, errno.ENOSPC) for name in _REFUSALS}  # Windows knows no quota
 
 
 class SkelkitError(Exception):
@@ -45,40 +49,65 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling; when the block ends well it becomes `path` in one step, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        yield Path(name)
-        with open(name, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except OSError as error:
-        raise SkelkitError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder"
-        ) from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+    """Yield a temporary sibling; when the block ends well it becomes `path` in one step, else it is removed.
+
+    Raises SkelkitError where the disk refuses (full, read-only, not ours); any other error passes as it is.
+    """
+    with _disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _sibling(path, "part")
+        part.touch(exist_ok=False)
+        mode = part.stat().st_mode
+        try:
+            yield part
+            part.chmod(mode)  # safetensors puts a file of its own there, which nobody else may read
+            with open(part, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling folder; when the block ends well it takes the place of `path`, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    """Yield a temporary sibling folder; when the block ends well it takes the place of `path`, else it is removed.
+
+    Raises SkelkitError where the disk refuses; any other error passes as it is, and what was at `path` stays.
+    """
+    with _disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part, aside = _sibling(path, "part"), _sibling(path, "old")
+        part.mkdir()
+        try:
+            yield part
+            if path.exists():  # a folder cannot be replaced in one step: the old one steps aside first
+                os.replace(path, aside)
+            try:
+                os.replace(part, path)
+            except OSError:
+                with suppress(OSError):
+                    os.replace(aside, path)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _sibling(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{ending}")
+
+
+@contextmanager
+def _disk_faults(path: Path) -> Iterator[None]:
+    """Say what the disk refused; an error of the work itself, such as a missing input, is none of its faults."""
     try:
-        yield part
-        if path.exists():  # a folder cannot be replaced in one step: the old one steps aside first
-            aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-            os.replace(path, aside / "old")
-            os.replace(part, path)
-            shutil.rmtree(aside)
-        else:
-            os.replace(part, path)
-    except OSError as error:
-        raise SkelkitError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        yield
+    except SkelkitError:
+        raise
+    except Exception as error:
+        refused = isinstance(error, OSError) and error.errno in _DISK_FAULTS
+        # NumPy tells of a short write, and safetensors of any refusal, in words and without an error number.
+        if not refused and " requested and " not in str(error) and "(os error " not in str(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise SkelkitError(f"{path}: cannot be written ({reason}); free space or choose another folder") from error

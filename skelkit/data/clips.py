@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import pandas as pd
 
-from skelkit.data.skeleton import Skeleton, skeleton_of
+from skelkit.data import npz
+from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError, data_folders, sha256, store_folder, whole_folder
 
 COLUMNS = ("label", "subject", "camera", "setup", "replicate", "action", "fold")
 """Integer columns of the clip table; -1 says that the column does not apply. `action` numbers a performance:
 clips of one performance, filmed by several cameras, share it."""
+FILES = ("frames.npy", "offsets.npy", "clips.csv")
+"""What a clips folder holds beside manifest.json."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clips:
     """Labelled skeleton clips of different lengths, stored end to end."""
 
@@ -42,8 +46,9 @@ class Clips:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, i: int) -> np.ndarray:
-        """Clip i as (t, 3, v, m)."""
+    def __getitem__(self, i: SupportsIndex) -> np.ndarray:
+        """Clip i as (t, 3, v, m); -1 is the last. Raises IndexError beyond the ends."""
+        i = range(len(self))[i]
         return self.frames[self.offsets[i] : self.offsets[i + 1]]
 
     @property
@@ -76,37 +81,42 @@ class Clips:
         columns: Mapping[str, np.ndarray | Sequence[Any]],
         units: str = "metres",
         source: str = "",
+        place: str = "",
     ) -> Clips:
         """Clips from arrays in memory, checked.
 
-        frames: (sum of t, 3, v, m), float; offsets: (n + 1,), rising from 0 to sum of t. columns: any of
-        `COLUMNS` and `name`, n values each; what is missing becomes -1. Raises SkelkitError that names the fault.
+        frames: (sum of t, 3, v, m), numbers, kept as float16 or float32; offsets: (n + 1,), rising from 0 to sum of t.
+        columns: any of `COLUMNS` and `name`, n values each; what is missing becomes -1. Raises SkelkitError that
+        begins with `place` (by default the name) and names the fault.
         """
+        place = place or name
         frames = np.asarray(frames)
+        if frames.dtype.kind not in "fiu":
+            raise SkelkitError(f"{place}: frames holds {frames.dtype}; give numbers")
         if frames.dtype not in (np.float16, np.float32):
-            frames = frames.astype(np.float32)
-        offsets = np.asarray(offsets, np.int64)
-        _check_shapes(name, frames.shape, offsets, len(skeleton))
+            with np.errstate(over="ignore"):  # what overflows becomes infinite and is named below
+                frames = frames.astype(np.float32)
+        offsets = _integers(place, "offsets", offsets)
+        _check_shapes(place, frames.shape, offsets, len(skeleton))
         n = len(offsets) - 1
         unknown = set(columns) - {*COLUMNS, "name"}
         if unknown:
             raise SkelkitError(
-                f"{name}: unknown column {sorted(unknown)[0]!r}; known are {', '.join(COLUMNS)} and name"
+                f"{place}: unknown column {sorted(unknown)[0]!r}; known are {', '.join(COLUMNS)} and name"
             )
         for column, values in columns.items():
-            if len(values) != n:
-                raise SkelkitError(f"{name}: {column} has {len(values)} values for {n} clips; give one a clip")
-        table = pd.DataFrame({c: np.asarray(columns.get(c, np.full(n, -1)), np.int64) for c in COLUMNS})
+            if np.shape(values) != (n,):
+                raise SkelkitError(
+                    f"{place}: {column} has shape {np.shape(values)} for {n} clips; give one value a clip"
+                )
+        table = pd.DataFrame({c: _integers(place, c, columns.get(c, np.full(n, -1))) for c in COLUMNS})
         table["name"] = [str(v) for v in columns.get("name", range(n))]
-        labels = table["label"].to_numpy()
-        if n and not (labels.min() >= -1 and labels.max() < len(classes)):
-            raise SkelkitError(f"{name}: label {labels.max()} has no class; there are {len(classes)} classes, from 0")
-        finite = np.isfinite(frames).all(axis=(1, 2, 3))
-        if not finite.all():
-            frame = int(np.argmin(finite))
+        _check_labels(place, table, len(classes))
+        frame = _first_not_finite(frames)
+        if frame is not None:
             clip = int(np.searchsorted(offsets, frame, side="right") - 1)
-            place = f"clip {table['name'][clip]}, frame {frame - offsets[clip]}"
-            raise SkelkitError(f"{name}: {place} holds NaN or infinity; mend the file or leave the clip out")
+            at = f"clip {table['name'][clip]}, frame {frame - offsets[clip]}"
+            raise SkelkitError(f"{place}: {at} holds NaN or infinity; mend the file or leave the clip out")
         return cls(frames, offsets, table, skeleton, tuple(str(c) for c in classes), name, units, source)
 
     @classmethod
@@ -117,51 +127,21 @@ class Clips:
         `subject camera` (or `view`) `setup replicate action fold name` (n,), `units`, and for joint names that skelkit
         does not know `bones` (k, 2) of (child, parent) and `centre`. Raises SkelkitError that names file and array.
         """
-        path = Path(path)
-        name = name or path.stem
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-        except FileNotFoundError as error:
-            raise SkelkitError(f"{path}: no such file") from error
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise SkelkitError(f"{path}: not a readable npz ({error}); copy or export it again") from error
-        missing = [key for key in ("frames", "offsets", "label", "class_names", "joint_names") if key not in arrays]
-        if missing:
-            raise SkelkitError(f"{path}: array {missing[0]!r} is missing; it holds {', '.join(sorted(arrays))}")
-        if arrays["frames"].ndim != 4:
-            raise SkelkitError(f"{path}: frames has shape {arrays['frames'].shape}; give (sum of t, m, v, 3)")
-        joints = tuple(str(j) for j in arrays["joint_names"])
-        skeleton = skeleton_of(joints)
-        if "bones" in arrays:
-            bones = tuple((int(c), int(p)) for c, p in arrays["bones"])
-            skeleton = Skeleton(name, joints, bones, int(arrays.get("centre", 0)))
-        if skeleton is None:
-            raise SkelkitError(
-                f"{path}: joint_names are no known skeleton; add an array `bones` of (child, parent) pairs"
-            )
-        columns = {c: arrays[c] for c in (*COLUMNS, "name") if c in arrays}
-        if "view" in arrays:
-            columns.setdefault("camera", arrays["view"])
-        return cls.from_arrays(
-            np.ascontiguousarray(arrays["frames"].transpose(0, 3, 2, 1)),
-            arrays["offsets"],
-            skeleton=skeleton,
-            classes=[str(c) for c in arrays["class_names"]],
-            name=name,
-            columns=columns,
-            units=str(arrays.get("units", "normalised" if skeleton.name == "sbu" else "metres")),
-            source=str(arrays.get("source", path.name)),
-        )
+        return cls.from_arrays(**npz.read(Path(path), name or Path(path).stem, COLUMNS))
 
     def save(self, folder: Path | str) -> Clips:
-        """Write the folder whole (frames.npy, offsets.npy, clips.csv, manifest.json) and return it opened."""
+        """Write the folder whole (frames.npy, offsets.npy, clips.csv, manifest.json) and return it opened.
+
+        A clips folder that is there already is replaced; anything else in its place is refused, and stays.
+        """
         folder = Path(folder)
+        if folder.exists() and not (folder / "manifest.json").exists():
+            raise SkelkitError(f"{folder}: is there already and no clips folder; choose another place, or remove it")
         with whole_folder(folder) as part:
             np.save(part / "frames.npy", self.frames)
             np.save(part / "offsets.npy", self.offsets)
             self.table.to_csv(part / "clips.csv", index=False, lineterminator="\n")
-            manifest = {
+            manifest: dict[str, Any] = {
                 "name": self.name,
                 "skeleton": self.skeleton.as_dict(),
                 "classes": list(self.classes),
@@ -169,8 +149,9 @@ class Clips:
                 "source": self.source,
                 "clips": len(self),
                 "frames": len(self.frames),
-                "sha256": {file: sha256(part / file) for file in ("frames.npy", "offsets.npy", "clips.csv")},
+                "sha256": {file: sha256(part / file) for file in FILES},
             }
+            manifest["sha256"]["manifest.json"] = _seal(manifest)
             (part / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         return Clips.open(folder)
 
@@ -179,21 +160,30 @@ class Clips:
         """Open a saved folder: frames stay on disk, sizes are checked, hashes are not (`verify` does)."""
         folder = Path(folder)
         manifest = _manifest(folder)
+        skeleton, classes = Skeleton.from_dict(manifest["skeleton"]), tuple(str(c) for c in manifest["classes"])
         try:
             frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
             offsets = np.load(folder / "offsets.npy", allow_pickle=False)
             table = pd.read_csv(
                 folder / "clips.csv", dtype=dict.fromkeys(COLUMNS, np.int64) | {"name": str}, keep_default_na=False
             )
-        except (OSError, ValueError, EOFError) as error:
-            raise SkelkitError(f"{folder}: cannot be opened ({error}); import or copy the data set again") from error
-        skeleton = Skeleton.from_dict(manifest["skeleton"])
+        except Exception as error:  # a changed byte makes NumPy and pandas raise nearly anything
+            raise SkelkitError(
+                f"{folder}: cannot be opened ({' '.join(str(error).split())}); import or copy the data set again"
+            ) from error
+        if [*table.columns] != [*COLUMNS, "name"]:
+            raise SkelkitError(f"{folder}/clips.csv: its first line is not {','.join(COLUMNS)},name; copy it again")
+        if frames.dtype not in (np.float16, np.float32) or offsets.dtype != np.int64:
+            raise SkelkitError(
+                f"{folder}: frames.npy holds {frames.dtype} and offsets.npy {offsets.dtype}, not float32 (or float16) "
+                "and int64; copy or import the data set again"
+            )
         _check_shapes(str(folder), frames.shape, offsets, len(skeleton))
         if not len(offsets) - 1 == len(table) == manifest["clips"] or len(frames) != manifest["frames"]:
             raise SkelkitError(
-                f"{folder}: clips.csv, offsets.npy and manifest.json disagree on the number of clips or frames; copy it again"
+                f"{folder}: clips.csv, offsets.npy and manifest.json disagree on the number of clips; copy it again"
             )
-        classes = tuple(manifest["classes"])
+        _check_labels(str(folder), table, len(classes))
         return cls(
             frames, offsets, table, skeleton, classes, manifest["name"], manifest["units"], manifest["source"], folder
         )
@@ -202,14 +192,29 @@ class Clips:
         """Compare each file's SHA-256 with the manifest's; raises SkelkitError that names the first that differs."""
         if self.folder is None:
             return
-        for file, expected in _manifest(self.folder)["sha256"].items():
-            if sha256(self.folder / file) != expected:
+        manifest = _manifest(self.folder)
+        for file in (*FILES, "manifest.json"):
+            try:
+                found = _seal(manifest) if file == "manifest.json" else sha256(self.folder / file)
+            except OSError as error:
+                raise SkelkitError(f"{self.folder / file}: cannot be read ({error.strerror}); copy it again") from error
+            if manifest["sha256"].get(file) != found:
                 raise SkelkitError(
                     f"{self.folder / file}: its SHA-256 is not the manifest's; copy or import the data set again"
                 )
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of frames.npy, as it is or would be saved."""
+        if self.folder is not None:
+            return str(_manifest(self.folder)["sha256"]["frames.npy"])[:12]
+        digest = _Digest()
+        np.lib.format.write_array(digest, self.frames)  # type: ignore[arg-type]
+        return digest.sha.hexdigest()[:12]
+
     def subset(self, index: np.ndarray) -> Clips:
-        """The clips of an index array, in its order, copied into memory."""
+        """The clips of an index array (or a boolean mask), in its order, copied into memory."""
+        index = np.arange(len(self))[index]
         frames = np.concatenate([self[i] for i in index]) if len(index) else self.frames[:0]
         offsets = np.concatenate([[0], np.cumsum(self.lengths[index])])
         table = self.table.iloc[index].reset_index(drop=True)
@@ -230,8 +235,12 @@ def load(name: str) -> Clips:
             return Clips.open(folder / name)
         if (folder / f"{name}.npz").exists():
             return Clips.from_npz(folder / f"{name}.npz", name)
-    places = ", ".join(str(f) for f in data_folders())
-    raise SkelkitError(f"data set {name!r} is neither in {places}; import it (skelkit data import) or set SKELKIT_DATA")
+    there = {f.parent.name for folder in data_folders() for f in folder.glob("*/manifest.json")}
+    there |= {f.stem for folder in data_folders() for f in folder.glob("*.npz")}
+    raise SkelkitError(
+        f"data set {name!r} is not in {' or '.join(str(f) for f in data_folders())} (there: "
+        f"{', '.join(sorted({*there, 'synthetic'}))}); import it (skelkit data import) or set SKELKIT_DATA"
+    )
 
 
 def present(name: str) -> bool:
@@ -243,13 +252,56 @@ def present(name: str) -> bool:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise SkelkitError(
             f"{folder}: no manifest.json; it is no clips folder (skelkit data import makes one)"
         ) from error
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SkelkitError(f"{folder}/manifest.json: not JSON ({error}); copy or import the data set again") from error
+    kinds: dict[type, str] = {str: "name units source", int: "clips frames", dict: "skeleton sha256", list: "classes"}
+    for key, kind in ((key, kind) for kind, keys in kinds.items() for key in keys.split()):
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
+            raise SkelkitError(
+                f"{folder}/manifest.json: {key!r} is missing or wrong; copy or import the data set again"
+            )
+    return manifest
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    """The SHA-256 of everything that a manifest says beside the hashes."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _integers(place: str, what: str, values: np.ndarray | Sequence[Any]) -> np.ndarray:
+    """int64, from whole numbers of any type: a label of 1.5 or NaN is refused, not cut."""
+    given = np.asarray(values)
+    if given.dtype.kind in "fiu":
+        with np.errstate(invalid="ignore"):
+            whole = given.astype(np.int64)
+        if bool((whole == given).all()):
+            return whole
+    raise SkelkitError(f"{place}: {what} holds {given.dtype}, not all of it whole numbers; give integers")
+
+
+def _first_not_finite(frames: np.ndarray) -> int | None:
+    for start in range(0, len(frames), 65536):  # in blocks: a mask of all of NTU would take 700 MB
+        finite = np.isfinite(frames[start : start + 65536]).all(axis=(1, 2, 3))
+        if not finite.all():
+            return start + int(finite.argmin())
+    return None
+
+
+def _check_labels(place: str, table: pd.DataFrame, classes: int) -> None:
+    labels = table["label"].to_numpy()
+    wrong = (labels < -1) | (labels >= classes)
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise SkelkitError(
+            f"{place}: clip {table['name'][i]} has label {labels[i]}, and there are {classes} classes, from 0; "
+            "mend the label, or give -1 for none"
+        )
 
 
 def _check_shapes(place: str, frames: tuple[int, ...], offsets: np.ndarray, joints: int) -> None:
@@ -260,3 +312,13 @@ def _check_shapes(place: str, frames: tuple[int, ...], offsets: np.ndarray, join
         raise SkelkitError(
             f"{place}: offsets must rise from 0 to the {frames[0]} frames, one clip each; export it again"
         )
+
+
+class _Digest:
+    """A file to write to that keeps only the hash."""
+
+    def __init__(self) -> None:
+        self.sha = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        self.sha.update(data)

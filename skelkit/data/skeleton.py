@@ -24,7 +24,7 @@ class Skeleton:
     """The joint that centring subtracts: the middle of the spine (Kinect) or the torso (SBU)."""
     mirror: tuple[tuple[int, int], ...] = ()
     """(left, right) pairs of joint indices."""
-    parts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    parts: dict[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
     """Body parts by name: trunk, left arm, right arm, left leg, right leg."""
 
     def __post_init__(self) -> None:
@@ -35,9 +35,23 @@ class Skeleton:
             raise SkelkitError(
                 f"skeleton {self.name}: a joint index lies outside 0..{v - 1}; mend its bones, pairs or parts"
             )
-        children = [child for child, _ in self.bones]
-        if len(set(children)) != len(children):
+        parent = dict(self.bones)
+        if len(parent) != len(self.bones):
             raise SkelkitError(f"skeleton {self.name}: a joint has two parents; name each child once in the bones")
+        roots = [joint for joint in range(v) if joint not in parent]
+        reached = set(roots)
+        for _ in range(v):
+            reached |= {child for child, p in self.bones if p in reached}
+        if len(roots) != 1 or len(reached) != v:
+            raise SkelkitError(
+                f"skeleton {self.name}: its bones are no tree ({len(roots)} joints have no parent, {v - len(reached)} "
+                "hang in a loop); give every joint but one, the root, one parent"
+            )
+        paired = [j for pair in self.mirror for j in pair]
+        if len(set(paired)) != len(paired):
+            raise SkelkitError(
+                f"skeleton {self.name}: a joint has two mirror images; name each joint once in the pairs"
+            )
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -65,17 +79,17 @@ class Skeleton:
                 mirror=tuple((left, right) for left, right in record.get("mirror", ())),
                 parts={name: tuple(joints) for name, joints in record.get("parts", {}).items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise SkelkitError(
-                f"skeleton {record.get('name', '?')}: {error!r}; give name, joints, bones and centre"
-            ) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise SkelkitError(f"skeleton: {error!r}; give name, joints, bones and centre") from error
 
 
 def bone_stream(x: Float[Tensor, "b c t v m"], skeleton: Skeleton) -> Float[Tensor, "b c t v m"]:
-    """Each joint minus its parent; zero at the root."""
+    """Each joint minus its parent; zero at the root. Raises SkelkitError where the joints are not the skeleton's."""
+    if x.shape[3] != len(skeleton):
+        raise SkelkitError(f"skeleton {skeleton.name}: has {len(skeleton)} joints, the clips {x.shape[3]}; give theirs")
     bones = torch.zeros_like(x)
-    child = torch.tensor([c for c, _ in skeleton.bones], device=x.device)
-    parent = torch.tensor([p for _, p in skeleton.bones], device=x.device)
+    child = torch.tensor([c for c, _ in skeleton.bones], dtype=torch.long, device=x.device)
+    parent = torch.tensor([p for _, p in skeleton.bones], dtype=torch.long, device=x.device)
     bones[:, :, :, child] = x[:, :, :, child] - x[:, :, :, parent]
     return bones
 

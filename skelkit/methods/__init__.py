@@ -1,0 +1,46 @@
+"""The methods: a frozen config and a module each, and the one table that pairs them.
+
+A method is any module with the members of `Method`; there is no base class.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Generator, Tensor, nn
+
+from skelkit.data.views import Batch, DataSpec
+from skelkit.methods.ascal import ASCAL, ASCALConfig
+from skelkit.methods.supervised import Supervised, SupervisedConfig
+
+
+class Method(Protocol):
+    """What the training loop and the evaluations call."""
+
+    @property
+    def encoders(self) -> dict[str, nn.Module]:
+        """Frozen-feature extractors (b 3 t v m) -> (b d) by the paper's names, the main one first."""
+        ...
+
+    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+        """One scalar a parameter group; the group "loss" is all trainable parameters."""
+        ...
+
+    def after_step(self) -> None:
+        """Called after each optimiser step: momentum encoders and queues move here."""
+        ...
+
+
+METHODS: dict[str, tuple[type, type]] = {
+    "ascal": (ASCALConfig, ASCAL),
+    "supervised": (SupervisedConfig, Supervised),
+}
+"""Every method by name: its config and its module, built as `module(config, encoder, data, rng)`."""
+
+MethodConfig = ASCALConfig | SupervisedConfig
+
+
+def build(config: MethodConfig, encoder: nn.Module, data: DataSpec, rng: Generator) -> Any:
+    """The method that belongs to a config, around an encoder; rng draws its first keys and the like."""
+    modules = dict(METHODS.values())
+    return modules[type(config)](config, encoder, data, rng)

@@ -1,0 +1,130 @@
+"""NW-UCLA (Northwestern-UCLA Multiview Action3D), skeletons: ten actions, three cameras (Wang et al. 2014).
+
+A clip is `aAA_sSS_eEE_vVV.json` (action, subject, repetition, camera):
+`{"file_name": "a01_s01_e00_v01", "skeletons": [frames][20 joints][x, y, z], "label": 1 to 10}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from skelkit.data.clips import Clips
+from skelkit.data.skeleton import KINECT_V1
+from skelkit.files import SkelkitError
+
+CLASSES = {
+    1: "pick up with one hand",
+    2: "pick up with two hands",
+    3: "drop trash",
+    4: "walk around",
+    5: "sit down",
+    6: "stand up",
+    8: "donning",
+    9: "doffing",
+    11: "throw",
+    12: "carry",
+}
+"""Class names by the action id of the file names, which has gaps; labels 0 to 9 count them in this order."""
+CLIPS = 1484
+"""The size of the whole data set, as CTR-GCN's lists have it."""
+
+_NAME = re.compile(r"a(0[1-689]|1[12])_s(0[1-9]|10)_e(\d\d)_v(0[1-3])\.json")
+_LIKE = re.compile(r"a\d+_s\d+_|[^.].*\.json$", re.IGNORECASE)  # ._ files are what macOS packs beside each file
+_REACH = 10.0  # metres; the real files reach 5.1
+_AGAIN = "download or copy it again"
+
+
+def read(folder: Path) -> Clips:
+    """The clips of a folder that holds `aAA_sSS_eEE_vVV.json` files, all 1,484 or some of them.
+
+    Frames (t, 3, 20, 1) in metres. `action` numbers the performance (AASSEE): files of one subject, action and
+    repetition share it whatever their camera, but whether these were filmed at the same time is doubtful. For the
+    actions 2 and 3 the public files of camera 3 repeat those of camera 2. Raises SkelkitError that names file and
+    place.
+    """
+    paths = _files(folder)
+    places = [_NAME.fullmatch(path.name) for path in paths]
+    parts = [tuple(map(int, place.groups())) for place in places if place]  # `_files` took none that does not match
+    labels = [list(CLASSES).index(action) for action, _, _, _ in parts]
+    progress = tqdm(list(zip(paths, labels, strict=True)), desc="nw_ucla", unit="clip", disable=None)
+    clips = [_frames(path, label) for path, label in progress]
+    return Clips.from_arrays(
+        np.concatenate(clips),
+        np.cumsum([0, *map(len, clips)]),
+        skeleton=KINECT_V1,
+        classes=tuple(CLASSES.values()),
+        name="nw_ucla",
+        columns={
+            "label": labels,
+            "subject": [subject for _, subject, _, _ in parts],
+            "camera": [camera for _, _, _, camera in parts],
+            "replicate": [repetition for _, _, repetition, _ in parts],
+            "action": [10000 * action + 100 * subject + repetition for action, subject, repetition, _ in parts],
+            "name": [path.stem for path in paths],
+        },
+        source=f"NW-UCLA, {len(clips)} of {CLIPS} clips, from JSON files",
+        place=str(folder),
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every clip below the folder, in the order of their names; one that would be passed over is a fault."""
+    if not folder.is_dir():
+        raise SkelkitError(f"{folder}: no such folder; give the one that holds aAA_sSS_eEE_vVV.json files")
+    found = {path.name: path for path in sorted(folder.iterdir()) if _LIKE.match(path.name)}
+    for path in found.values():
+        if not _NAME.fullmatch(path.name):
+            raise SkelkitError(
+                f"{path}: is not named aAA_sSS_eEE_vVV.json with an action of {', '.join(map(str, CLASSES))}, a "
+                "subject 1 to 10 and a camera 1 to 3; mend the name, or move the file away"
+            )
+    below = sorted(path for path in folder.rglob("a*_s*_e*_v*.json") if path.parent != folder)
+    if below:
+        raise SkelkitError(f"{below[0]}: lies below {folder}; give the one folder that holds all the files")
+    if not found:
+        raise SkelkitError(f"{folder}: holds no aAA_sSS_eEE_vVV.json file; give the folder that does")
+    return list(found.values())
+
+
+def _frames(path: Path, label: int) -> Float[np.ndarray, "t 3 20 1"]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        record: Any = json.loads(text)
+    except OSError as error:
+        raise SkelkitError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from error
+    except json.JSONDecodeError as error:
+        said = f"{error.msg}, column {error.colno}" if text.strip() else "the file is empty"
+        raise SkelkitError(f"{path}, line {error.lineno}: is not JSON ({said}); {_AGAIN}") from error
+    except (ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, or brackets without end
+        raise SkelkitError(f"{path}, line 1: is not JSON ({str(error)[:80]}); {_AGAIN}") from error
+    skeletons = record.get("skeletons") if isinstance(record, dict) else None
+    if not isinstance(skeletons, list) or not skeletons:
+        raise SkelkitError(f"{path}: has no list of frames named skeletons; {_AGAIN}")
+    if record.get("file_name") != path.stem:
+        raise SkelkitError(f"{path}: calls itself {record.get('file_name')!r} inside; restore its name, or {_AGAIN}")
+    if type(record.get("label")) is not int or record["label"] != label + 1:
+        raise SkelkitError(
+            f"{path}: has label {record.get('label')!r} inside, and its name says {label + 1}; "
+            f"restore its name, or {_AGAIN}"
+        )
+    for t, frame in enumerate(skeletons, 1):
+        if not isinstance(frame, list) or len(frame) != 20:
+            raise SkelkitError(f"{path}, frame {t} of {len(skeletons)}: has not 20 joints; {_AGAIN}")
+        for name, joint in zip(KINECT_V1.joints, frame, strict=True):
+            # The type is asked for by name: JSON's true, null and "0.5" would all become numbers.
+            numbers = isinstance(joint, list) and len(joint) == 3 and all(type(x) in (int, float) for x in joint)
+            if not numbers or not all(-_REACH <= x <= _REACH for x in joint):
+                raise SkelkitError(
+                    f"{path}, frame {t} of {len(skeletons)}: {name} is {str(joint)[:60]}, not x, y, z in metres "
+                    f"(within {_REACH:g}); {_AGAIN}"
+                )
+        if not any(x for joint in frame for x in joint):
+            raise SkelkitError(f"{path}, frame {t} of {len(skeletons)}: all zeros, so nobody is there; {_AGAIN}")
+    return np.array(skeletons, np.float32).transpose(0, 2, 1)[..., None]  # (t, v, 3) -> (t, 3, v, 1)

@@ -1,0 +1,107 @@
+"""Who trains and who is tested: splits, folds and label fractions as index arrays; pure and seeded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from skelkit.data.clips import Clips
+from skelkit.files import SkelkitError
+
+NTU60_TRAIN_SUBJECTS = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
+NTU120_TRAIN_SUBJECTS = (
+    *NTU60_TRAIN_SUBJECTS,
+    *(45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92),
+    *(93, 94, 95, 97, 98, 100, 103),
+)
+TRAIN_SUBJECTS = {"ntu60": NTU60_TRAIN_SUBJECTS, "ntu120": NTU120_TRAIN_SUBJECTS}
+"""Published training subjects of cross-subject; a data set without an entry trains on its odd subjects."""
+TEST_CAMERA = {"ntu60": 1}
+"""The camera that cross-view holds out; a data set without an entry holds out its last."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of the training and the test clips."""
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+
+
+def split(clips: Clips, name: str, fold: int | None = None) -> Split:
+    """The named split of a data set.
+
+    "xsub" (cross-subject), "xview" (cross-view, the data set's own test camera), "xview-vN" (test on camera N, train
+    on the others), "xset" (train on even setups), "folds" (test on one fold, train on the rest; `fold` from 0),
+    "vAvB-vC" (train on cameras A and B, test on C); any of them with "-leakfree" appended, which takes out of the
+    training set the clips that are bit-identical to a test clip. Raises SkelkitError for a name that does not apply.
+    """
+    base, _, leakfree = name.partition("-leakfree")
+    test = _test_mask(clips, base, fold)
+    train = ~test
+    if base.startswith("v") and "-v" in base:  # the cameras named, and no others, train
+        train = np.isin(clips.column("camera"), [int(c) for c in base.split("-")[0].split("v")[1:]])
+    if leakfree or name.endswith("-leakfree"):
+        train &= ~leaked(clips, train, test)
+    if not train.any() or not test.any():
+        empty = "test" if train.any() else "training"
+        raise SkelkitError(f"{clips.name}: split {name!r} leaves no {empty} clip; choose one that fits its metadata")
+    return Split(name, np.flatnonzero(train), np.flatnonzero(test))
+
+
+def _test_mask(clips: Clips, name: str, fold: int | None) -> np.ndarray:
+    def column(which: str) -> np.ndarray:
+        values = clips.column(which)
+        if (values < 0).any():
+            raise SkelkitError(f"{clips.name}: split {name!r} needs the column {which}, which it does not have")
+        return values
+
+    if name == "xsub":
+        subjects = column("subject")
+        known = TRAIN_SUBJECTS.get(clips.name)
+        return ~np.isin(subjects, known) if known else subjects % 2 == 0
+    if name == "xview":
+        cameras = column("camera")
+        return cameras == TEST_CAMERA.get(clips.name, cameras.max())
+    if name == "xset":
+        return column("setup") % 2 == 1
+    if name == "folds":
+        if fold is None or fold not in np.unique(column("fold")):
+            raise SkelkitError(f"{clips.name}: no fold {fold}; its folds are {np.unique(column('fold')).tolist()}")
+        return column("fold") == fold
+    camera = name.rpartition("-v")[2]
+    if name.startswith(("xview-v", "v")) and camera.isdigit():
+        return column("camera") == int(camera)
+    raise SkelkitError(f"{clips.name}: unknown split {name!r}; known are xsub, xview, xview-vN, xset, folds, vAvB-vC")
+
+
+def leaked(clips: Clips, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """(n,) bool: training clips whose frames are bit-identical to some test clip's.
+
+    train, test: (n,) bool.
+    """
+    digests = np.array([hashlib.sha256(np.ascontiguousarray(clips[i]).tobytes()).digest() for i in range(len(clips))])
+    return train & np.isin(digests, digests[test])
+
+
+def label_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Indices of a class-balanced share of the labelled clips, rounded to at least one clip a class.
+
+    Nested: for one seed, a smaller fraction is part of a larger one. labels: (n,), -1 = unlabelled.
+    """
+    if not 0 < fraction <= 1:
+        raise SkelkitError(f"label fraction {fraction} is not in (0, 1]; give 0.1 for 10 %")
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels[labels >= 0]):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        chosen.append(members[: max(1, round(fraction * len(members)))])
+    return np.sort(np.concatenate(chosen))
+
+
+def first_of_each_class(labels: np.ndarray, n: int) -> np.ndarray:
+    """Indices of the first n clips of each class in file order: how the released AS-CAL code takes its labels."""
+    return np.sort(np.concatenate([np.flatnonzero(labels == label)[:n] for label in np.unique(labels[labels >= 0])]))

@@ -1,0 +1,29 @@
+"""Which device the work runs on."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from skelkit.files import SkelkitError
+
+
+def device() -> torch.device:
+    """`$SKELKIT_DEVICE` (cpu, cuda, mps), by default CUDA where there is one, else the CPU."""
+    wish = os.environ.get("SKELKIT_DEVICE", "cuda" if torch.cuda.is_available() else "cpu")
+    if wish.startswith("cuda") and not torch.cuda.is_available():
+        raise SkelkitError("SKELKIT_DEVICE=cuda: torch sees no CUDA device here; choose the kernel skelkit, or cpu")
+    try:
+        return torch.device(wish)
+    except RuntimeError as error:
+        raise SkelkitError(f"SKELKIT_DEVICE={wish}: no such device; give cpu, cuda or mps") from error
+
+
+def device_name() -> str:
+    """The device in words, for a row's provenance: the GPU's name, or the processor type and the number of threads."""
+    where = device()
+    if where.type == "cuda":
+        return torch.cuda.get_device_name(where)
+    return f"{where.type}, {platform.machine()}, {torch.get_num_threads()} threads"

@@ -1,0 +1,29 @@
+"""Stateless losses, with the papers' symbols and equation numbers. Logits are 32-bit whatever the features are."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def info_nce(
+    query: Float[Tensor, "b d"],
+    positive: Float[Tensor, "b d"],
+    negatives: Float[Tensor, "k d"],
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """-log softmax of the positive key's similarity among the positive and k shared negatives; the mean over b.
+
+    q, k+, k-_i and tau of Rao et al. 2021, Eq. 12 (dot products, not normalised there); Thoker et al. 2021, Eq. 5.
+    """
+    positive_logit = (query * positive).sum(1, keepdim=True)  # (b 1)
+    logits = torch.cat([positive_logit, query @ negatives.T], 1).float() / temperature  # (b 1+k)
+    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+
+
+def in_batch_info_nce(query: Float[Tensor, "b d"], key: Float[Tensor, "b d"], temperature: float) -> Float[Tensor, ""]:
+    """InfoNCE whose negatives are the b - 1 other keys of the batch (Rao et al. 2021, Table I, "end to end")."""
+    logits = (query @ key.T).float() / temperature  # (b b), positives on the diagonal
+    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))

@@ -1,0 +1,108 @@
+"""AS-CAL: augmented skeleton based contrastive action learning with a momentum LSTM (Rao et al. 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from skelkit.augment import Augmentation, Reverse, Shear, augment
+from skelkit.data.views import Batch, DataSpec
+from skelkit.losses import in_batch_info_nce, info_nce
+from skelkit.models.heads import projection_head
+from skelkit.models.memory import MemoryBank, Queue
+from skelkit.models.momentum import Momentum
+from skelkit.models.rnn import RecurrentEncoder
+
+
+@dataclass(frozen=True)
+class ASCALConfig:
+    """The knobs of AS-CAL; defaults are the paper's for NTU RGB+D (Sec. IV-B3)."""
+
+    steps: tuple[Augmentation, ...] = (Reverse(), Shear())
+    """The augmentations of query and key, in order (Sec. III-A)."""
+    momentum: float = 0.999
+    """m of Eq. 9; for the memory bank, the momentum of its keys."""
+    queue: int = 16384
+    """K, the number of negative keys; the end-to-end paradigm has batch - 1 instead and does not read it."""
+    temperature: float = 0.06
+    """tau of Eq. 12."""
+    paradigm: Literal["queue", "end to end", "memory bank"] = "queue"
+    """Where negatives come from (Table I)."""
+    head: Literal["none", "linear", "nonlinear"] = "none"
+    """Projection head on every encoder (Sec. V-A1)."""
+    head_dim: int = 128
+    """The projection's output dimension; not read without a head."""
+
+
+class ASCAL(nn.Module):
+    """Contrast two augmentations of a clip: query q by f_q, positive key k+ by its momentum copy f_k (Algorithm 1)."""
+
+    def __init__(self, config: ASCALConfig, encoder: RecurrentEncoder, data: DataSpec, rng: Generator):
+        """rng draws the first negative keys."""
+        super().__init__()
+        self.config = config
+        self.encoder = encoder  # f_q
+        self.head = projection_head(config.head, encoder.out_dim, config.head_dim)
+        dim = encoder.out_dim if config.head == "none" else config.head_dim
+        # A second encoder stands for f_k in every paradigm; Table I's end to end trains it by back-propagation as
+        # well, and its memory bank has none: there the copy only serves the representations k and CAE+.
+        self.key_encoder = Momentum(nn.Sequential(encoder, self.head), config.momentum)
+        if config.paradigm == "queue":
+            self.queue = Queue(config.queue, dim, rng)
+        elif config.paradigm == "memory bank":
+            self.bank = MemoryBank(data.clips, dim, config.momentum, rng)
+        else:
+            self.key_encoder.requires_grad_(True)
+
+    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+        """L_q of Eq. 12 on a batch, under the one parameter group "loss"."""
+        tau = self.config.temperature
+        query = self.head(self.encoder(augment(batch.clips, self.config.steps, rng)))
+        if self.config.paradigm == "memory bank":
+            self.fresh = (batch.index, query.detach())
+            negatives = self.bank.draw(self.config.queue, rng)
+            return {"loss": info_nce(query, self.bank.keys[batch.index], negatives, tau)}
+        other = augment(batch.clips, self.config.steps, rng)
+        if self.config.paradigm == "end to end":
+            return {"loss": in_batch_info_nce(query, self.key_encoder.module(other), tau)}
+        self.fresh_keys = self.key_encoder(other)
+        return {"loss": info_nce(query, self.fresh_keys, self.queue.keys, tau)}
+
+    def after_step(self) -> None:
+        """Eq. 9, then the dictionary takes the batch's keys: after backward, whose graph still holds the old ones."""
+        if self.config.paradigm == "queue":
+            self.key_encoder.follow(nn.Sequential(self.encoder, self.head))
+            self.queue.push(self.fresh_keys)
+        elif self.config.paradigm == "memory bank":
+            self.bank.follow(*self.fresh)
+
+    @property
+    def encoders(self) -> dict[str, nn.Module]:
+        """The representations of Sec. III-C by the paper's names, before any projection head."""
+        query, key = self.encoder, self.key_encoder.module[0]
+        return {
+            "CAE": query,
+            "CAE+": Pooled([query, key]),
+            "k": Pooled([key]),
+            "h~_T": Pooled([query], last=True),
+            "h_T": Pooled([key], last=True),
+        }
+
+
+class Pooled(nn.Module):
+    """Encoders' states pooled and concatenated: q (Eq. 13), k, q + k, or a last hidden state."""
+
+    def __init__(self, encoders: list[RecurrentEncoder], last: bool = False):
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        self.last = last
+        self.out_dim = sum(encoder.out_dim for encoder in encoders)
+
+    def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
+        if not self.last:
+            return torch.cat([encoder(x) for encoder in self.encoders], 1)
+        return torch.cat([encoder.states(x)[:, -1] for encoder in self.encoders], 1)

@@ -1,0 +1,33 @@
+"""The momentum encoder: a copy that follows another module."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Momentum(nn.Module):
+    """A moving average of a module's parameters and buffers, never reached by a gradient (Rao et al. 2021, Eq. 9)."""
+
+    def __init__(self, module: nn.Module, momentum: float):
+        super().__init__()
+        self.momentum = momentum
+        self.module = copy.deepcopy(module).requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, *args: Any) -> Any:
+        return self.module(*args)
+
+    @torch.no_grad()
+    def follow(self, module: nn.Module) -> None:
+        """theta_k <- m theta_k + (1 - m) theta_q; buffers that are counters are copied."""
+        for ours, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
+            ours.lerp_(theirs, 1 - self.momentum)
+        for ours, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+            if ours.is_floating_point():
+                ours.lerp_(theirs, 1 - self.momentum)
+            else:
+                ours.copy_(theirs)

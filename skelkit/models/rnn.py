@@ -1,0 +1,51 @@
+"""Recurrent encoders over joint coordinates: plain RNN, GRU, LSTM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from skelkit.data.views import DataSpec
+
+CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A one-directional recurrent encoder (Rao et al. 2021, Eq. 7-8, 10)."""
+
+    cell: Literal["rnn", "gru", "lstm"] = "lstm"
+    """The recurrent cell; "rnn" is the plain tanh cell."""
+    width: int = 256
+    """Hidden units E of each layer, and the representation's dimension."""
+    layers: int = 1
+    """Stacked layers."""
+    pool: Literal["mean", "last"] = "mean"
+    """"mean" is temporal average pooling over all frames, padding included (TAP, Eq. 10); "last" the last state."""
+
+    def build(self, data: DataSpec) -> RecurrentEncoder:
+        """The module for this skeleton and number of persons; initialised from torch's global generator."""
+        return RecurrentEncoder(self, len(data.skeleton), data.persons)
+
+
+class RecurrentEncoder(nn.Module):
+    """(b 3 t v m) -> (b d): hidden states h_1 .. h_T, pooled over time."""
+
+    def __init__(self, config: Recurrent, joints: int, persons: int):
+        super().__init__()
+        self.config = config
+        self.out_dim = config.width
+        self.cell = CELLS[config.cell](3 * joints * persons, config.width, config.layers, batch_first=True)
+
+    def states(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b t d"]:
+        """The last layer's hidden states; a frame is read in the order axis, joint, person."""
+        frames = x.transpose(1, 2).flatten(2)  # (b t 3vm)
+        states: Tensor = self.cell(frames)[0]
+        return states
+
+    def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
+        states = self.states(x)
+        return states.mean(1) if self.config.pool == "mean" else states[:, -1]

@@ -1,0 +1,125 @@
+"""What the present data could still fill, cheapest first, and a runner that stops in time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from skelkit import store
+from skelkit.data.clips import load, present
+from skelkit.data.protocols import split
+from skelkit.device import device_name
+from skelkit.files import SkelkitError
+from skelkit.recipes import PAPERS
+from skelkit.recipes.experiment import Data, Experiment, Weights
+from skelkit.run import evaluate, rows_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """Experiments that share one training and have no row yet."""
+
+    experiments: tuple[Experiment, ...]
+    minutes: float | None
+    """Estimated from the seconds of earlier rows; None while there are none to go by."""
+
+    @property
+    def title(self) -> str:
+        cells = [e.cell for e in self.experiments]
+        weights = self.experiments[0].evaluation.weights
+        where = weights.data.name if weights.data.fold is None else f"{weights.data.name} fold {weights.data.fold + 1}"
+        tables = ", ".join(dict.fromkeys(c.table for c in cells))
+        rows = ", ".join(dict.fromkeys(f"{c.row} / {c.column}" for c in cells))
+        return f"{cells[0].paper} {tables} on {where}, seed {weights.seed}: {rows}"
+
+
+def pending(papers: Sequence[str] = ()) -> list[Job]:
+    """Every experiment of the recipes at tier `paper` whose data is here and that no committed row fills, cheapest
+    first. Raises SkelkitError for an unknown paper."""
+    known = [e for paper in papers or PAPERS for e in _recipe(paper) if present(e.evaluation.weights.data.name)]
+    rate = _rate(known)
+    by_weights: dict[str, list[Experiment]] = {}
+    for experiment in known:
+        if not rows_of(experiment):
+            by_weights.setdefault(store.key(experiment.evaluation.weights), []).append(experiment)
+    jobs = []
+    for group in by_weights.values():
+        minutes = None if rate is None else work(group[0].evaluation.weights) * rate / 60
+        jobs.append(Job(tuple(group), minutes))
+    return sorted(jobs, key=lambda job: job.minutes or 0)
+
+
+def _recipe(paper: str) -> list[Experiment]:
+    if paper not in PAPERS:
+        raise SkelkitError(f"unknown paper {paper!r}; choose one of {', '.join(PAPERS)}")
+    return PAPERS[paper].everything()
+
+
+def work(weights: Weights) -> float:
+    """A measure of training's cost: multiply-adds of the encoder's passes, and as many again for one linear layer's."""
+    clips = _training_clips(weights.data)
+    encoder, inputs = weights.encoder, 3 * 25 * 2
+    step = encoder.width * (encoder.width + inputs) * encoder.layers * weights.data.view.frames
+    epochs = weights.training.schedule.epochs
+    before = work(weights.start) if weights.start else 0.0
+    return before + clips * step * (epochs + 2)
+
+
+@lru_cache(maxsize=64)
+def _training_clips(data: Data) -> int:
+    return len(split(load(data.name), data.split, data.fold).train)
+
+
+def _rate(experiments: list[Experiment]) -> float | None:
+    """Seconds a unit of work, the median over rows; of this device where it has rows, else of any."""
+    pairs = [(row, e.evaluation.weights) for e in experiments for row in rows_of(e)[:1]]
+    here = [(r, w) for r, w in pairs if r.device == device_name()] or pairs
+    rates = [row.seconds / work(weights) for row, weights in here if weights.training.schedule.epochs]
+    return statistics.median(rates) if rates else None
+
+
+def run(
+    jobs: Sequence[Job], *, budget: float | None = None, processes: int = 1, say: Callable[[str], None] = print
+) -> int:
+    """Run jobs in order, `processes` side by side, as long as the next one's estimate fits the budget (seconds).
+
+    Returns how many jobs ended. A job that fails is reported and the others go on; Ctrl-C stops after saying so.
+    Rows are appended as each job ends, so that stopping loses at most the jobs under way.
+    """
+    end = None if budget is None else time.monotonic() + budget
+    waiting, done = list(jobs), 0
+    running: dict[Future[int], Job] = {}
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    with ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < processes:
+                    job = waiting.pop(0)
+                    if end is not None and time.monotonic() + 60 * (job.minutes or 0) > end:
+                        waiting.clear()
+                        break
+                    running[pool.submit(_run, job.experiments)] = job
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    job = running.pop(future)
+                    error = future.exception()
+                    done += error is None
+                    say(f"{'failed: ' + str(error) if error else f'{future.result()} rows'}  {job.title}")
+        except KeyboardInterrupt:
+            say(f"stopped; {done} jobs are done and their rows stand")
+            pool.shutdown(cancel_futures=True, wait=False)
+    return done
+
+
+def _run(experiments: tuple[Experiment, ...]) -> int:
+    return sum(len(evaluate(experiment)) for experiment in experiments)

@@ -1,0 +1,90 @@
+"""What is measured: data, weights, evaluation and the table's cell they fill, as nested frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from skelkit.data.preprocess import CentreActors, Preprocess, Units
+from skelkit.data.views import View
+from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import Linear
+from skelkit.methods import MethodConfig
+from skelkit.models.rnn import Recurrent
+from skelkit.train import Training
+
+Tier = Literal["smoke", "small", "reduced", "paper"]
+Variant = Literal["paper", "official"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which clips, split how, and what an encoder sees of them."""
+
+    name: str
+    """The data set, as `skelkit.data.load` takes it."""
+    split: str
+    """The split, as `skelkit.data.protocols.split` takes it."""
+    fold: int | None = None
+    """The test fold of the split "folds", from 0."""
+    view: View = field(default_factory=View)
+    """The fixed length that clips are brought to."""
+    steps: tuple[Preprocess, ...] = (Units(), CentreActors())
+    """Deterministic preprocessing, in order."""
+    clips: int | None = None
+    """At most so many clips of each side of the split, drawn evenly; None takes all. Smaller tiers set it."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained (or, with no epochs, a random) method: everything that decides its parameters."""
+
+    version: ClassVar[int] = 1
+    data: Data
+    encoder: Recurrent
+    method: MethodConfig
+    training: Training
+    seed: int
+    """Initialisation, order, augmentations and label draws all derive from it."""
+    labels: float | int | None = None
+    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), or all (None)."""
+    start: Weights | None = None
+    """Weights whose main encoder this training starts from (fine-tuning)."""
+
+
+@dataclass(frozen=True)
+class OwnClassifier:
+    """Test the classifier that a supervised method trained itself."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A measurement on the test clips."""
+
+    version: ClassVar[int] = 1
+    weights: Weights
+    protocol: Linear | KNN | OwnClassifier
+    encoder: str = ""
+    """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a number belongs: the paper's own words for table, row and column."""
+
+    paper: str
+    table: str
+    row: str
+    column: str
+    labels: str = "0%"
+    """Labels that trained the encoder: "0%" unsupervised, "10%" semi-supervised, "100%" supervised."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An evaluation and the cell it fills."""
+
+    cell: Cell
+    evaluation: Evaluation
+    tier: Tier = "paper"
+    variant: Variant = "paper"

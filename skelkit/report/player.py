@@ -1,0 +1,336 @@
+"""A skeleton clip as an animated 3-D stick figure in a notebook, and as a strip of poses for print.
+
+The player is one `<div>` with a few lines of plain JavaScript and the clip inside it: no server, no widget, no file
+from elsewhere, so that it plays after `nbconvert --to html` too. Left limbs are blue, right ones orange, trunks grey.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from skelkit.data.skeleton import Skeleton
+from skelkit.files import SkelkitError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIDES = {"left": "#0072B2", "right": "#D55E00", "trunk": "#6E6E6E"}
+"""Colours that people with any kind of colour vision tell apart (Okabe and Ito)."""
+YAW, PITCH = np.pi + 0.45, 0.2
+"""Radians: the first look is the sensor's (a Kinect looks along +z), a little from its side and from above."""
+MASKED = -32768
+"""The 16-bit coordinate that says that a joint is not drawn."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """What `player` returns: Jupyter shows it, `html` is a fragment for any other page."""
+
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def player(
+    clips: Float[np.ndarray, "t 3 v m"] | Mapping[str, np.ndarray],
+    skeleton: Skeleton,
+    *,
+    title: str = "",
+    fps: float | int = 30,
+    width: int = 420,
+) -> Player:
+    """An animated figure of one clip, or of several side by side: `{"original": x, "view 1": view}`.
+
+    Each clip is (t, 3, v, m), in any unit. Play, scrub, drag to turn, double-click to turn back. Panels share the time,
+    the view and the scale (equal on all axes), and each stands at its own centre; a shorter clip waits at its end. The
+    way up is taken from the first clip. A person or joint at exactly zero is absent or masked and is not drawn.
+    fps: frames a second; width: pixels a panel. Raises SkelkitError for a clip of another shape.
+    """
+    bodies = on_stage(clips if isinstance(clips, Mapping) else {"": clips}, skeleton)
+    boxes = [_box(body) for body in bodies.values()]
+    radius = max(np.hypot(half[0], half[2]) for _, half, _ in boxes)
+    rise = max(half[1] for _, half, _ in boxes) * np.cos(PITCH) + radius * np.sin(PITCH)  # half the height on screen
+    step = max(np.nanmax(np.abs(b - box[0]), initial=radius) for b, box in zip(bodies.values(), boxes, strict=True))
+    step = float(step) / 32000  # a unit of the 16-bit coordinates: 0.1 mm for a body that stays within 3 m
+    panels = []
+    for (label, body), (centre, _, floor) in zip(bodies.items(), boxes, strict=True):
+        seen = np.flatnonzero(np.isfinite(body).any((0, 2, 3)))
+        body = body[:, : seen.max(initial=0) + 1]
+        grid = np.nan_to_num(np.round((body - centre) / step), nan=MASKED).astype("<i2")
+        panel: dict[str, Any] = {"label": label, "t": len(body), "m": body.shape[1]}
+        panel |= {"centre": [float(c) for c in centre], "floor": round((floor - centre[1]) / step)}
+        panels.append(panel | {"xyz": base64.b64encode(grid.tobytes()).decode("ascii")})
+    sides = joint_sides(skeleton)
+    record = {
+        "fps": fps,
+        "width": width,
+        "height": round(width * min(max(rise / radius, 0.6), 1.15)),
+        "step": step,
+        "radius": radius / step,
+        "rise": rise / step,
+        "yaw": round(YAW, 3),
+        "pitch": PITCH,
+        "v": len(skeleton),
+        "colours": list(SIDES.values()),
+        "side": [list(SIDES).index(side) for side in sides],
+        "bones": skeleton.bones,
+        "panels": panels,
+    }
+    data = html.escape(json.dumps(record, separators=(",", ":")))
+    name = f"skelkit-{secrets.token_hex(6)}"  # not from a seeded generator: drawing must not change a run
+    two = any(panel["m"] > 1 for panel in panels)
+    persons = '<span style="color:#777">filled joints: person 1, open: person 2</span>' if two else ""
+    keys = " ".join(f'<span style="color:{c}"><b>&#9473;</b> {side}</span>' for side, c in SIDES.items())
+    return Player(
+        f'<div id="{name}" data-clip="{data}" data-lm-suppress-shortcuts="true" style="font:13px sans-serif">'
+        f'<div style="font-weight:bold;margin:4px 0">{html.escape(title)}</div>'
+        "<div>An animation stands here: run the cell, or trust the notebook, to see it.</div>"
+        f'<div style="margin:2px 0">{keys} {persons}</div><script>{_SCRIPT.replace("PLAYER", name)}</script></div>'
+    )
+
+
+def poses(clip: Float[np.ndarray, "t 3 v m"], skeleton: Skeleton, frames: int = 6, title: str = "") -> Figure:
+    """The clip (t, 3, v, m) as a strip of `frames` poses, evenly spaced in time: the player's stand-in on paper."""
+    return strips({"": clip}, skeleton, frames, title or f"Poses of one clip ({len(clip)} frames)")
+
+
+def strips(clips: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int, title: str) -> Figure:
+    """One row of poses a clip, all at one scale; each pose is moved sideways into its place, its height is kept."""
+    from skelkit.report.figures import new_figure
+
+    rows = {}
+    for label, body in on_stage(clips, skeleton).items():
+        seen = np.isfinite(body).any((1, 2, 3))
+        here = np.zeros((len(body), 1, 1, 3), body.dtype)
+        here[seen] = (np.nanmin(body[seen], (1, 2), keepdims=True) + np.nanmax(body[seen], (1, 2), keepdims=True)) / 2
+        here[..., 1] = _box(body)[2]
+        index = np.linspace(0, len(body) - 1, frames).round().astype(int)
+        rows[label] = index, project((body - here)[index])  # (frames, m, v, 3): across, up, towards the eye
+    every = np.concatenate([view[np.isfinite(view).all(3)] for _, view in rows.values()])
+    every = every if len(every) else np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    low = float(every[:, 1].min())
+    high = max(float(every[:, 1].max()), low + 1e-6)
+    place = max(2.2 * float(np.abs(every[:, 0]).max()), 0.3 * (high - low))  # a pose's share of the row, clip's unit
+    scale = min(10.5 / (frames * place), (3.2 if len(rows) == 1 else 1.5) / (high - low))  # inches a unit
+    place = max(place, 6 / frames / scale)
+    figure = new_figure(frames * place * scale + 1.2, (high - low) * scale * 1.1 * len(rows) + 1)
+    for axes, (label, (_, view)) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows.items(), strict=True):
+        axes.axhline(0, color="0.85", linewidth=1, zorder=0)
+        for at, pose in enumerate(view):
+            _draw(axes, pose + np.array([at * place, 0, 0]), skeleton)
+        pad = 0.04 * (high - low)
+        axes.set(aspect="equal", xlim=(-place / 2, (frames - 0.5) * place), ylim=(low - pad, high + pad), xticks=[])
+        axes.set_yticks([(low + high) / 2], [label])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    index = next(iter(rows.values()))[0]
+    figure.axes[-1].set_xticks(place * np.arange(frames), [str(i + 1) for i in index], color="0.35")
+    figure.axes[-1].set_xlabel("frame" if len(rows) == 1 else f"frame (of {next(iter(rows))})")
+    for side, colour in SIDES.items():
+        figure.axes[0].plot([], [], color=colour, linewidth=2, label=side)
+    if any(np.isfinite(view[:, 1:]).any() for _, view in rows.values()):
+        for fill, person in (("0.3", "person 1"), ("white", "person 2")):
+            figure.axes[0].plot([], [], "o", color="0.3", markerfacecolor=fill, markersize=4, label=person)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    figure.suptitle(title)
+    return figure
+
+
+def on_stage(clips: Mapping[str, np.ndarray], skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """Clips (t, 3, v, m) as bodies (t, m, v, 3), float32, y up, right-handed; NaN where nothing is to be drawn."""
+    if not clips:
+        raise SkelkitError("player: no clip was given; pass one, or a dict of label: clip")
+    for label, clip in clips.items():
+        if clip.ndim != 4 or clip.shape[1:3] != (3, len(skeleton)) or 0 in clip.shape:
+            raise SkelkitError(
+                f"player: clip {label!r} has shape {clip.shape}; give (t, 3, {len(skeleton)}, m) for {skeleton.name}"
+            )
+        if not np.isfinite(clip).all():
+            raise SkelkitError(f"player: clip {label!r} holds NaN or infinity; set what is missing to zero")
+    bodies = {label: np.array(clip.transpose(0, 3, 2, 1), np.float32) for label, clip in clips.items()}
+    first = next(iter(bodies.values()))
+    bare = first[(first != 0).any((2, 3))][:1, skeleton.centre]  # the first body's centre joint: at zero after centring
+    turn = _upright(first, skeleton)
+    for label, body in bodies.items():
+        there = (body != 0).any(3)  # (t, m, v)
+        if len(bare) and not bare.any():  # then zero is where that joint belongs, and no mark of its absence
+            there[..., skeleton.centre] |= there.any(2)
+        bodies[label] = body @ turn.T
+        bodies[label][~there] = np.nan
+    return bodies
+
+
+def joint_sides(skeleton: Skeleton) -> list[str]:
+    """left, right or trunk for each joint; a bone takes its child's. All trunk where the skeleton names no parts."""
+    sides = ["trunk"] * len(skeleton)
+    for part, joints in skeleton.parts.items():
+        for joint in joints:
+            sides[joint] = next((side for side in SIDES if part.startswith(side)), "trunk")
+    return sides
+
+
+def project(body: np.ndarray, yaw: float = YAW, pitch: float = PITCH) -> np.ndarray:
+    """Parallel projection of (..., 3), y up, as the player's script does it: across, up, towards the eye."""
+    x, y, z = np.moveaxis(body, -1, 0)
+    near = np.cos(yaw) * z - np.sin(yaw) * x
+    across = np.cos(yaw) * x + np.sin(yaw) * z
+    return np.stack(
+        [across, np.cos(pitch) * y - np.sin(pitch) * near, np.sin(pitch) * y + np.cos(pitch) * near], axis=-1
+    )
+
+
+def _upright(body: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """The rotation (3, 3) that brings the way up to +y: the axis along which the trunk lies furthest above the legs.
+
+    Kinect clips keep their axes; SBU's image coordinates, y down, make half a turn about z.
+    """
+    trunk = [j for part, joints in skeleton.parts.items() if part == "trunk" for j in joints]
+    legs = [j for part, joints in skeleton.parts.items() if "leg" in part for j in joints]
+    high, low = (body[:, :, joints].reshape(-1, 3) for joints in (trunk, legs))
+    high, low = high[high.any(1)], low[low.any(1)]
+    up = np.array([0.0, 1.0, 0.0])
+    if len(high) and len(low):
+        rise = high.mean(0) - low.mean(0)
+        k = int(np.abs(rise).argmax())
+        up = np.eye(3)[k] * (1.0 if rise[k] >= 0 else -1.0)
+    near = np.array([0.0, -up[2], 0.0]) if up[2] else np.array([0.0, 0.0, 1.0])
+    return np.stack([np.cross(up, near), up, near]).astype(np.float32)
+
+
+def _box(body: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Centre (3,), half size (3,) and floor height of what is drawn; a sensor's rare far jump does not count."""
+    seen = body[np.isfinite(body).all(3)]
+    if not len(seen):
+        return np.zeros(3), np.ones(3), -1.0
+    low, high = np.percentile(seen, [0.25, 99.75], axis=0)
+    return (low + high) / 2, np.maximum(high - low, 1e-6) / 2, float(low[1])
+
+
+def _draw(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
+    """One frame (m, v, 3), projected, far bones first; the second person's joints are open."""
+    from matplotlib.collections import LineCollection
+
+    sides = joint_sides(skeleton)
+    for person, joints in enumerate(pose):
+        bones = [(c, p) for c, p in skeleton.bones if np.isfinite(joints[[c, p]]).all()]
+        bones.sort(key=lambda bone: float(joints[list(bone), 2].sum()))
+        colours = [SIDES[sides[c]] for c, _ in bones]
+        lines = [joints[[c, p], :2] for c, p in bones]
+        axes.add_collection(LineCollection(lines, colors=colours, linewidths=1.8, capstyle="round"), autolim=False)
+        edge = [SIDES[side] for side in sides]
+        fill = edge if person == 0 else "white"
+        axes.scatter(joints[:, 0], joints[:, 1], s=7, c=fill, edgecolors=edge, linewidths=0.8, zorder=2)
+
+
+_SCRIPT = """
+(() => { for (const root of document.querySelectorAll("#PLAYER")) {
+  if (root.dataset.on) continue;
+  root.dataset.on = "yes";
+  const clip = JSON.parse(root.dataset.clip), W = clip.width, H = clip.height;
+  const total = Math.max(...clip.panels.map(p => p.t));
+  const scale = 0.92 * Math.min(W / 2 / clip.radius, H / 2 / clip.rise), dpr = window.devicePixelRatio || 1;
+  const add = (parent, tag, style, more) => {
+    const node = Object.assign(document.createElement(tag), more);
+    node.style.cssText = style;
+    return parent.appendChild(node);
+  };
+  const stage = root.children[1];
+  stage.textContent = "";
+  stage.style.cssText = "display:flex;flex-wrap:wrap;gap:8px";
+  let yaw = clip.yaw, pitch = clip.pitch, frame = 0, visible = false, asked = false, last = 0;
+  let playing = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  const panels = clip.panels.map(p => {
+    const cell = add(stage, "figure", "margin:0;max-width:100%");
+    const canvas = add(cell, "canvas", `width:${W}px;max-width:100%;background:#fff;border:1px solid #ddd;`
+      + "border-radius:4px;cursor:grab;touch-action:pan-y", {width: W * dpr, height: H * dpr});
+    if (p.label) add(cell, "figcaption", "text-align:center;margin:2px", {textContent: p.label});
+    canvas.onpointerdown = event => canvas.setPointerCapture(event.pointerId);
+    canvas.onpointermove = event => {
+      if (!event.buttons) return;
+      yaw += event.movementX / 100;
+      pitch = Math.max(-1.5, Math.min(1.5, pitch + event.movementY / 100));
+      draw();
+    };
+    canvas.ondblclick = () => { yaw = clip.yaw; pitch = clip.pitch; draw(); };
+    const bytes = Uint8Array.from(atob(p.xyz), c => c.charCodeAt(0));
+    return {...p, pen: canvas.getContext("2d"), xyz: new Int16Array(bytes.buffer)};
+  });
+  const wide = Math.max(340, panels.length * (W + 8) - 8);
+  const bar = add(root, "div", `display:flex;gap:8px;align-items:center;max-width:${wide}px`);
+  const button = add(bar, "button", "width:5em", {type: "button"});
+  const slider = add(bar, "input", "flex:1;min-width:0", {type: "range", min: 0, max: total - 1, step: 1});
+  slider.setAttribute("aria-label", "frame");
+  const counter = add(bar, "span", "min-width:5.5em;text-align:right;font-variant-numeric:tabular-nums");
+
+  const project = (x, y, z) => {
+    const near = Math.cos(yaw) * z - Math.sin(yaw) * x;
+    return [W / 2 + scale * (Math.cos(yaw) * x + Math.sin(yaw) * z),
+            H / 2 - scale * (Math.cos(pitch) * y - Math.sin(pitch) * near),
+            Math.sin(pitch) * y + Math.cos(pitch) * near];
+  };
+  const line = (pen, a, b) => { pen.beginPath(); pen.moveTo(a[0], a[1]); pen.lineTo(b[0], b[1]); pen.stroke(); };
+
+  const draw = () => {
+    for (const p of panels) {
+      const pen = p.pen, r = 0.75 * clip.radius, now = Math.min(Math.floor(frame), p.t - 1), things = [];
+      pen.setTransform(dpr, 0, 0, dpr, 0, 0);
+      pen.clearRect(0, 0, W, H);
+      pen.lineCap = "round";
+      pen.lineWidth = 1;
+      pen.strokeStyle = "#ddd";
+      for (let i = -2; i <= 2; i++) {
+        line(pen, project(i * r / 2, p.floor, -r), project(i * r / 2, p.floor, r));
+        line(pen, project(-r, p.floor, i * r / 2), project(r, p.floor, i * r / 2));
+      }
+      for (let m = 0; m < p.m; m++) {
+        const joints = [];
+        for (let v = 0; v < clip.v; v++) {
+          const at = ((now * p.m + m) * clip.v + v) * 3;
+          joints.push(p.xyz[at] === -32768 ? null : project(p.xyz[at], p.xyz[at + 1], p.xyz[at + 2]));
+        }
+        for (const [c, q] of clip.bones)
+          if (joints[c] && joints[q]) things.push([joints[c][2] + joints[q][2], clip.side[c], joints[c], joints[q]]);
+        joints.forEach((j, v) => { if (j) things.push([2 * j[2] + 1, clip.side[v], j, null, m]); });
+      }
+      things.sort((a, b) => a[0] - b[0]);
+      for (const [, side, a, b, m] of things) {
+        pen.strokeStyle = clip.colours[side];
+        if (b) { pen.lineWidth = 3; line(pen, a, b); continue; }
+        pen.lineWidth = 1.2;
+        pen.fillStyle = m ? "#fff" : clip.colours[side];
+        pen.beginPath(); pen.arc(a[0], a[1], 3, 0, 2 * Math.PI); pen.fill(); pen.stroke();
+      }
+    }
+    slider.value = Math.floor(frame);
+    counter.textContent = `${Math.floor(frame) + 1} / ${total}`;
+    button.textContent = playing ? "Pause" : "Play";
+  };
+  const tick = now => {
+    asked = false;
+    if (!playing || !visible) return;
+    frame = (frame + Math.min(now - last, 250) * clip.fps / 1000) % total;
+    last = now;
+    draw();
+    go();
+  };
+  const go = () => { if (!asked && playing && visible) { asked = true; requestAnimationFrame(tick); } };
+  const start = () => { last = performance.now(); draw(); go(); };
+  button.onclick = () => { playing = !playing; start(); };
+  slider.oninput = () => { playing = false; frame = +slider.value; draw(); };
+  const watch = new IntersectionObserver(seen => { visible = seen.at(-1).isIntersecting; start(); });
+  watch.observe(root);  // off screen nothing moves
+  draw();
+} })();
+"""

@@ -1,0 +1,110 @@
+"""Markdown tables: pure functions of the committed rows and the published cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from skelkit.files import SkelkitError, project_root, whole_file
+from skelkit.report import published, results
+from skelkit.report.results import SELECTIONS, Row
+
+BEGIN = "<!-- results:begin -->"
+END = "<!-- results:end -->"
+STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "not in our text", "extension"]
+_LEGEND = (
+    "Reproduced: ours lies within the larger of one point and two of our standard deviations. Not in our text: the "
+    "paper prints the number only in a picture. Extension: nobody published the number."
+)
+_EPOCH = {"last": "last epoch", "best test epoch": "best test epoch (chosen on the test set)"}
+
+
+def markdown(paper: str, table: str, rows: Iterable[Row] | None = None, *, selection: str = "last") -> str:
+    """The comparison of one published table, every cell a line. rows: by default the committed ones."""
+    return _comparison(published.compare(paper, table, rows, selection=selection))
+
+
+def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
+    """How many cells of each table stand at which status."""
+    rows = results.read(paper) if rows is None else list(rows)
+    lines = []
+    for table in published.tables(paper, rows):
+        status = published.compare(paper, table, rows)["status"].str.partition(":")[0]
+        counts = status.value_counts().reindex(STATUSES, fill_value=0)
+        lines.append([table, counts.sum() - counts["extension"], *counts])
+    return _table(pd.DataFrame(lines, columns=["table", "published cells", *STATUSES]))
+
+
+def readme_block() -> str:
+    """What stands between the README's markers: for each paper the counts, then the tables that hold a result.
+
+    A table with an "Average" shows its averages; every cell is folded away below it.
+    """
+    parts = [BEGIN]
+    for paper in published.papers():
+        rows = results.read(paper)
+        parts += [f"#### {paper}: published cells and what became of them", summary(paper, rows), _LEGEND]
+        for table in published.tables(paper, rows):
+            for selection in SELECTIONS:
+                if any((r.table, r.selection) == (table, selection) for r in rows):
+                    parts += _section(paper, table, rows, selection)
+    return "\n\n".join([*parts, END])
+
+
+def rewritten(text: str) -> str:
+    """A README's text with its block of results renewed. Raises SkelkitError where it has no pair of markers."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SkelkitError(f"README.md: no block of results; add the lines {BEGIN} and {END}")
+    return before + readme_block() + after
+
+
+def update_readme(path: Path | None = None) -> bool:
+    """Renew the block of results in README.md (by default the checkout's); returns whether anything changed."""
+    path = path or project_root() / "README.md"
+    try:
+        old = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SkelkitError(f"{path}: cannot be read ({error.strerror}); name the README") from error
+    new = rewritten(old)
+    if new != old:
+        with whole_file(path) as part:
+            part.write_text(new, encoding="utf-8")
+    return new != old
+
+
+def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[str]:
+    cells = published.compare(paper, table, rows, selection=selection)
+    averages = cells[cells["column"] == published.AVERAGE]
+    title = f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, in percent"
+    if averages.empty:
+        return [title, _comparison(cells)]
+    folded = f"<details><summary>{table}, {_EPOCH[selection]}: every cell</summary>"
+    return [title, _comparison(averages), folded, _comparison(cells), "</details>"]
+
+
+def _comparison(cells: pd.DataFrame) -> str:
+    """A comparison as Markdown; a part of the key that is the same in every line is left out."""
+    key = [k for k in published.KEY if k in ("row", "column") or cells[k].nunique() > 1]
+    shown = cells[[*key, "published", "ours", "sd", "n", "difference", "status"]].copy()
+    for name in ("published", "ours", "sd"):
+        shown[name] = [_number(v, ".1f") for v in cells[name]]
+    shown["difference"] = [_number(v, "+.1f") for v in cells["difference"]]
+    return _table(shown)
+
+
+def _number(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(value, form)
+
+
+def _table(frame: pd.DataFrame) -> str:
+    def line(values: Iterable[object]) -> str:
+        return "| " + " | ".join(str(v).replace("|", "\\|") for v in values) + " |"
+
+    right = {"published", "ours", "sd", "n", "difference", "published cells", *STATUSES} - {"status"}
+    rule = ["---:" if name in right else "---" for name in frame.columns]
+    return "\n".join([line(frame.columns), line(rule), *map(line, frame.itertuples(index=False))])

@@ -1,0 +1,293 @@
+"""From an experiment to its rows: weights, features and evaluation are built once, committed rows are found again."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+
+import skelkit
+from skelkit import store
+from skelkit.data.clips import Clips, load
+from skelkit.data.preprocess import preprocess
+from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
+from skelkit.data.views import DataSpec, Resident
+from skelkit.device import device, device_name
+from skelkit.evaluate.features import extract
+from skelkit.evaluate.knn import KNN, knn
+from skelkit.evaluate.linear import Linear, linear
+from skelkit.evaluate.metrics import Result, result, top_k
+from skelkit.files import project_root, store_folder
+from skelkit.methods import build
+from skelkit.methods.supervised import SupervisedConfig
+from skelkit.recipes.experiment import Data, Evaluation, Experiment, Weights
+from skelkit.report import results
+from skelkit.report.results import Row
+from skelkit.train import train
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set, split and on the device."""
+
+    clips: Clips
+    split: Split
+    resident: Resident
+
+    @property
+    def spec(self) -> DataSpec:
+        return DataSpec(len(self.split.train), len(self.clips.classes), self.clips.skeleton, self.clips.persons)
+
+
+@lru_cache(maxsize=4)
+def prepare(data: Data) -> Prepared:
+    """Load, preprocess and split a data set, and put it on the device; the latest few are kept."""
+    clips = load(data.name)
+    chosen = split(clips, data.split, data.fold)
+    chosen = Split(chosen.name, _at_most(chosen.train, data.clips), _at_most(chosen.test, data.clips))
+    return Prepared(clips, chosen, Resident(clips, preprocess(clips, data.steps), data.view, device()))
+
+
+def _at_most(index: np.ndarray, clips: int | None) -> np.ndarray:
+    if clips is None or len(index) <= clips:
+        return index
+    return index[np.linspace(0, len(index) - 1, clips).astype(int)]
+
+
+def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
+    """The training clips of some weights: all of them, or the labelled share."""
+    train_set = prepared.split.train
+    labels = prepared.clips.labels[train_set]
+    if weights.labels is None:
+        return train_set
+    if isinstance(weights.labels, float):
+        return train_set[label_fraction(labels, weights.labels, weights.seed)]
+    return train_set[first_of_each_class(labels, weights.labels)]
+
+
+def untrained(weights: Weights) -> tuple[Any, Generator]:
+    """The method as its training starts, and the generator that its training draws from."""
+    prepared = prepare(weights.data)
+    torch.manual_seed(weights.seed)
+    rng = Generator(device()).manual_seed(weights.seed)
+    encoder: nn.Module = weights.encoder.build(prepared.spec)
+    if weights.start is not None:
+        encoder = next(iter(trained(weights.start).encoders.values()))
+    return build(weights.method, encoder, prepared.spec, rng).to(device()), rng
+
+
+def trained(weights: Weights, *, again: bool = False, progress: bool | None = None) -> Any:
+    """The trained method, on the device; trained only if the store does not hold it."""
+    path = weights_folder(weights, again=again, progress=progress)
+    method, _ = untrained(weights)
+    method.load_state_dict(load_file(path / "weights.safetensors"))
+    return method
+
+
+def weights_folder(weights: Weights, *, again: bool = False, progress: bool | None = None) -> Path:
+    """The store's folder of some weights: weights.safetensors, and a record that holds the training's history."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        started = time.monotonic()
+        prepared = prepare(weights.data)
+        method, rng = untrained(weights)
+        checkpoint = store_folder() / "checkpoints" / f"{store.key(weights)}.safetensors"
+        history = train(
+            method,
+            prepared.resident,
+            labelled(weights, prepared),
+            weights.training,
+            rng,
+            checkpoint=checkpoint,
+            callbacks=[_test_monitor(prepared)] if isinstance(weights.method, SupervisedConfig) else [],
+            progress=progress,
+        )
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, folder / "weights.safetensors"
+        )
+        checkpoint.unlink(missing_ok=True)
+        return {"history": history, "seconds": time.monotonic() - started, **provenance(prepared.clips)}
+
+    return store.stage("weights", weights, make, again=again)
+
+
+def _test_monitor(prepared: Prepared) -> Any:
+    """Top-1 on the test clips after each epoch: it chooses nothing, it makes "best test epoch" rows possible."""
+    test = torch.from_numpy(prepared.split.test).to(prepared.resident.device)
+
+    def monitor(epoch: int, method: nn.Module) -> dict[str, float]:
+        return {"test top-1": top_k(extract(method, prepared.resident, test), prepared.resident.labels[test], 1)}
+
+    return monitor
+
+
+def features(weights: Weights, encoder: str = "") -> tuple[Tensor, Tensor]:
+    """Frozen features of the training and the test clips, (n, d) and (k, d), on the device; extracted once.
+
+    encoder: a name among the method's `encoders`; "" is the main one.
+    """
+
+    def make(folder: Path) -> None:
+        method = trained(weights)
+        prepared = prepare(weights.data)
+        chosen = method.encoders[encoder] if encoder else next(iter(method.encoders.values()))
+        sides = {"train": prepared.split.train, "test": prepared.split.test}
+        save_file(
+            {side: extract(chosen, prepared.resident, torch.from_numpy(i)).cpu() for side, i in sides.items()},
+            folder / "features.safetensors",
+        )
+
+    path = store.stage("features", {"weights": weights, "encoder": encoder}, make)
+    tensors = load_file(path / "features.safetensors", device=str(device()))
+    return tensors["train"], tensors["test"]
+
+
+def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
+    """The record of an evaluation: a `Result`'s fields, n_train, n_test, seconds and provenance."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        started = time.monotonic()
+        parents = weights_folder(evaluation.weights, again=again)
+        training = store.record(parents)
+        prepared = prepare(evaluation.weights.data)
+        found = _measure(evaluation, prepared, training["history"])
+        return {
+            **asdict(found),
+            "per_class": found.per_class(),
+            "parents": [training["key"]],
+            "n_train": len(labelled(evaluation.weights, prepared)),
+            "n_test": len(prepared.split.test),
+            "seconds": training["seconds"] + time.monotonic() - started,
+            **provenance(prepared.clips),
+        }
+
+    return store.record(store.stage("evaluations", evaluation, make, again=again))
+
+
+def _measure(evaluation: Evaluation, prepared: Prepared, history: list[dict[str, float]]) -> Result:
+    labels = prepared.resident.labels
+    train_labels, test_labels = (labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test))
+    classes, protocol = len(prepared.clips.classes), evaluation.protocol
+    if isinstance(protocol, Linear | KNN):
+        train_features, test_features = features(evaluation.weights, evaluation.encoder)
+        torch.manual_seed(evaluation.weights.seed)
+        rng = Generator(device()).manual_seed(evaluation.weights.seed)
+        if isinstance(protocol, KNN):
+            return knn(protocol, (train_features, train_labels), (test_features, test_labels), classes)
+        return linear(protocol, (train_features, train_labels), (test_features, test_labels), classes, rng)
+    scores = extract(trained(evaluation.weights), prepared.resident, torch.from_numpy(prepared.split.test))
+    return result(scores, test_labels, [epoch["test top-1"] for epoch in history])
+
+
+def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:
+    """The rows of an experiment: committed ones if its key is among them, else measured, and appended.
+
+    Rows of the tiers `paper` and `reduced` go to `results/rows`, the others to the store. One row a score, selection
+    "last"; where a classifier was trained, a second top-1 row "best test epoch", which is chosen on the test clips and
+    named so.
+    """
+    standing = rows_of(experiment)
+    if standing and not recompute:
+        results.append(standing, rows_folder(experiment.tier))  # adds nothing, unless another cell measured the same
+        return standing
+    found = measure(experiment.evaluation, again=recompute)
+    scores = [(metric, value, "last") for metric, value in found["scores"].items()]
+    if found["curve"]:
+        scores.append(("top-1", max(found["curve"]), "best test epoch"))
+    data, cell = experiment.evaluation.weights.data, experiment.cell
+    rows = [
+        Row(
+            **asdict(cell),
+            dataset=data.name,
+            split=data.split,
+            metric=metric,
+            value=round(value, 4),
+            seed=experiment.evaluation.weights.seed,
+            fold=-1 if data.fold is None else data.fold,
+            tier=experiment.tier,
+            variant=experiment.variant,
+            selection=selection,
+            key=found["key"],
+            parents=tuple(found["parents"]),
+            seconds=round(found["seconds"], 2),
+            **{name: found[name] for name in ("n_train", "n_test", "commit", "dirty", "versions", "device", "started")},
+        )
+        for metric, value, selection in scores
+    ]
+    results.append(rows, rows_folder(experiment.tier))
+    return rows
+
+
+def rows_folder(tier: str) -> Path | None:
+    """Where rows of a tier are kept: None is `results/rows`, which is committed."""
+    return None if tier in ("paper", "reduced") else store_folder() / "rows"
+
+
+def rows_of(experiment: Experiment) -> list[Row]:
+    """The committed (or, below tier `reduced`, stored) rows of an experiment, found by key; the cell is the asker's."""
+    by_key = _rows_by_key(experiment.cell.paper, experiment.tier)
+    rows = by_key.get(store.key(experiment.evaluation), [])
+    here = [replace(row, **asdict(experiment.cell), variant=experiment.variant) for row in rows]
+    return list({(row.metric, row.selection): row for row in here}.values())
+
+
+def _rows_by_key(paper: str, tier: str) -> dict[str, list[Row]]:
+    folder = rows_folder(tier)
+    path = results.file_of(paper, folder)
+    changed = path.stat().st_mtime_ns if path.exists() else 0
+    return _read_rows(paper, folder, changed)
+
+
+@lru_cache(maxsize=8)
+def _read_rows(paper: str, folder: Path | None, changed: int) -> dict[str, list[Row]]:
+    by_key: dict[str, list[Row]] = {}
+    for row in results.read(paper, folder):
+        by_key.setdefault(row.key, []).append(row)
+    return by_key
+
+
+def provenance(clips: Clips) -> dict[str, Any]:
+    """Commit, versions, device and time of what is being built, and a fingerprint of the data."""
+
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    return {
+        "commit": _git("rev-parse", "HEAD").strip() or "unknown",
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "skelkit")),
+        "versions": {**versions, "skelkit": skelkit.__version__, "data": clips.fingerprint},
+        "device": device_name(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@lru_cache
+def _git(*words: str) -> str:
+    """Asked once a process: the code that runs is the code that was imported."""
+    try:
+        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""  # an installed wheel has no checkout
+
+
+def curves(experiments: Iterable[Experiment]) -> list[dict[str, Any]]:
+    """The training histories that the store holds of some experiments: one record an epoch, with the cell's names."""
+    found = []
+    for experiment in experiments:
+        weights = experiment.evaluation.weights
+        if store.built("weights", weights):
+            history = json.loads((store.folder_of("weights", weights) / "record.json").read_text())["history"]
+            found += [
+                {**asdict(experiment.cell), "seed": weights.seed, "fold": weights.data.fold, **e} for e in history
+            ]
+    return found

@@ -1,0 +1,208 @@
+"""The one training loop, over Hugging Face Accelerate; nothing else imports it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Generator, Tensor, nn
+from tqdm.auto import tqdm
+
+from skelkit.data.views import Resident
+from skelkit.files import SkelkitError, whole_file
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent."""
+
+    lr: float
+    """The first learning rate."""
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """torch's optimiser."""
+        return torch.optim.SGD(
+            parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
+        )
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam."""
+
+    lr: float
+    """The first learning rate."""
+    weight_decay: float = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """torch's optimiser."""
+        return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A learning rate that drops at some fractions of the run."""
+
+    epochs: int
+    drops: tuple[float, ...] = ()
+    """Fractions of the run after which the rate is multiplied by `factor`: they survive a shorter tier."""
+    factor: float = 0.1
+
+    def rate(self, epoch: int) -> float:
+        """The multiplier of the first learning rate in an epoch, from 0."""
+        return self.factor ** sum(epoch >= round(drop * self.epochs) for drop in self.drops)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a method is trained."""
+
+    optimiser: SGD | Adam
+    schedule: Steps
+    batch: int = 32
+    """Clips a step; the last batch of an epoch may be smaller."""
+    idle_epochs: int = 0
+    """First epochs that run without an update and only fill the queue: one in the released AS-CAL code."""
+    bf16: bool = False
+    """Run the loss under bfloat16 autocast; weights and contrastive logits stay in 32 bit."""
+
+
+Callback = Callable[[int, nn.Module], dict[str, float]]
+"""A monitor: (epoch from 1, method) -> named numbers that join the epoch's record."""
+
+
+def train(
+    method: Any,
+    data: Resident,
+    members: np.ndarray,
+    training: Training,
+    rng: Generator,
+    *,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 20.0,
+    callbacks: Sequence[Callback] = (),
+    progress: bool | None = None,
+) -> list[dict[str, float]]:
+    """Train a method on some clips of a resident data set, and return one record an epoch (epoch, loss, monitors).
+
+    members: indices of the training clips. rng: draws the order of clips and the augmentations, on data's device.
+    checkpoint: a file that is rewritten at the end of an epoch, at most every `checkpoint_seconds`; where it exists,
+    training goes on from it and ends, on the CPU with the same number of threads, with the weights that an
+    uninterrupted run has, bit for bit. progress: None shows a bar on a terminal only.
+    Raises SkelkitError when a loss is not finite, naming epoch and step; the last good checkpoint stays.
+    """
+    accelerator = Accelerator(cpu=data.device.type == "cpu")
+    optimiser = training.optimiser.build(p for p in method.parameters() if p.requires_grad)
+    # The loss is the forward pass of a wrapper, so that a distributed wrapper around it sees every call.
+    step, optimiser = accelerator.prepare(_Step(method).to(data.device), optimiser)
+    train_set = torch.from_numpy(np.asarray(members, np.int64)).to(data.device)
+    history = _resume(checkpoint, method, optimiser, rng) if checkpoint and checkpoint.exists() else []
+    saved = time.monotonic()
+    epochs = tqdm(
+        range(len(history), training.schedule.epochs),
+        initial=len(history),
+        total=training.schedule.epochs,
+        unit="epoch",
+        leave=False,
+        disable=None if progress is None else not progress,
+    )
+    method.train()
+    for epoch in epochs:
+        for group in optimiser.param_groups:
+            group["lr"] = training.optimiser.lr * training.schedule.rate(epoch)
+        order = torch.randperm(len(train_set), device=data.device, generator=rng)
+        losses = []
+        for chosen in order.split(training.batch):
+            batch = data.batch(train_set, chosen[accelerator.process_index :: accelerator.num_processes])
+            with torch.autocast(data.device.type, torch.bfloat16, enabled=training.bf16):
+                loss = step(batch, rng)
+            if epoch >= training.idle_epochs:
+                optimiser.zero_grad()
+                _backward(accelerator, method, loss)
+                optimiser.step()
+            method.after_step()
+            losses.append(torch.stack([value.detach() for value in loss.values()]).sum())
+        history.append({"epoch": epoch + 1, "loss": _mean(torch.stack(losses), epoch)})
+        for callback in callbacks:
+            history[-1] |= callback(epoch + 1, method)
+            method.train()
+        epochs.set_postfix(loss=f"{history[-1]['loss']:.3f}")
+        if checkpoint and accelerator.is_main_process and time.monotonic() - saved >= checkpoint_seconds:
+            _save(checkpoint, method, optimiser, rng, history)
+            saved = time.monotonic()
+    return history
+
+
+class _Step(nn.Module):
+    def __init__(self, method: Any):
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: Any, rng: Generator) -> dict[str, Tensor]:
+        loss: dict[str, Tensor] = self.method.loss(batch, rng)
+        return loss
+
+
+def _backward(accelerator: Accelerator, method: nn.Module, loss: dict[str, Tensor]) -> None:
+    """Each scalar reaches its own group only: the submodule of its name, or for "loss" every parameter."""
+    for i, (group, value) in enumerate(loss.items()):
+        inputs = None if group == "loss" else [p for p in method.get_submodule(group).parameters() if p.requires_grad]
+        accelerator.backward(value, inputs=inputs, retain_graph=i + 1 < len(loss))
+
+
+def _mean(losses: Tensor, epoch: int) -> float:
+    """The epoch's mean loss; read once an epoch, so that a GPU is not made to wait at every step."""
+    if not losses.isfinite().all():
+        step = int((~losses.isfinite()).nonzero()[0, 0]) + 1
+        raise SkelkitError(
+            f"training: loss not finite at epoch {epoch + 1}, step {step}; lower the learning rate or check the data"
+        )
+    return float(losses.mean())
+
+
+def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history: list[dict[str, float]]) -> None:
+    tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": v for name, v in state.items() if isinstance(v, Tensor)}
+    tensors |= {"rng.torch": torch.get_rng_state(), "rng.generator": rng.get_state()}
+    if torch.cuda.is_available():
+        tensors["rng.cuda"] = torch.cuda.get_rng_state()
+    with whole_file(path) as part:
+        save_file(
+            {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()},
+            part,
+            {"history": json.dumps(history)},
+        )
+
+
+def _resume(path: Path, method: nn.Module, optimiser: Any, rng: Generator) -> list[dict[str, float]]:
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            history: list[dict[str, float]] = json.loads(file.metadata()["history"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise SkelkitError(f"{path}: not a checkpoint of this run ({error}); delete it to start again") from error
+    method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, field = name.split(".", 2)
+            state.setdefault(int(index), {})[field] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["rng.torch"])
+    rng.set_state(tensors["rng.generator"])
+    if "rng.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["rng.cuda"])
+    return history

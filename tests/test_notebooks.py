@@ -1,0 +1,137 @@
+"""What holds for every notebook: its form (static), and that it executes at tier smoke.
+
+After editing one in JupyterLab, `python tests/test_notebooks.py` puts them all back into the stripped form.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import NOTEBOOK_OUTCOMES
+
+from skelkit.batch import Outcome, parameters_of, run_notebooks
+from skelkit.files import project_root, results_folder
+
+FOLDER = project_root() / "notebooks"
+NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+every_notebook = pytest.mark.parametrize(
+    "path", NOTEBOOKS, ids=[path.relative_to(FOLDER).with_suffix("").as_posix() for path in NOTEBOOKS]
+)
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def stripped(path: Path) -> str:
+    """The notebook as it is committed: no outputs, no counts, this metadata, and of the cells' metadata the tags."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+        cell.pop("attachments", None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return nbformat.writes(notebook) + "\n"
+
+
+def code_lines(path: Path) -> list[int]:
+    """Lines that are not blank, of each code cell."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [sum(bool(line.strip()) for line in c.source.splitlines()) for c in cells if c.cell_type == "code"]
+
+
+@every_notebook
+def test_a_notebook_is_committed_stripped_and_regenerates_byte_for_byte(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == stripped(path), "run: python tests/test_notebooks.py"
+
+
+@every_notebook
+def test_a_notebook_is_valid_and_its_cells_have_distinct_ids(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+@every_notebook
+def test_a_notebook_is_short_enough_to_read(path: Path) -> None:
+    lines = code_lines(path)
+    assert len(nbformat.read(path, as_version=4).cells) <= 25
+    assert sum(lines) <= 120
+    assert statistics.median(lines) <= 8
+    assert max(lines) <= 30
+
+
+@every_notebook
+def test_a_notebook_defines_no_class_and_opens_with_a_title(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    for cell in cells:
+        assert cell.cell_type == "markdown" or not any(
+            line.lstrip().startswith("class ") for line in cell.source.splitlines()
+        )
+
+
+@every_notebook
+def test_a_notebook_has_one_cell_of_plain_parameters(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in cells) == 1
+    needed = {"tier", "seed"} if path.parent == FOLDER else {"tier", "seed", "dataset"}
+    assert needed <= set(parameters_of(path))
+
+
+@dataclass(frozen=True)
+class Execution:
+    outcomes: dict[Path, Outcome]
+    results: Path
+    """A copy of the committed results, which the notebooks were given."""
+    before: dict[str, bytes]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def execution(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Execution:
+    """Every notebook that this session selected, executed once at tier smoke."""
+    name = test_a_notebook_executes_at_tier_smoke.__name__
+    items: list[Any] = [item for item in request.session.items if getattr(item, "originalname", "") == name]
+    paths = [item.callspec.params["path"] for item in items if NOTEBOOKS]
+    out = tmp_path_factory.mktemp("notebooks")
+    results = out / "results"
+    if results_folder().exists():
+        shutil.copytree(results_folder(), results)
+    before = contents(results)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKELKIT_RESULTS", str(results))
+        jobs = min(2, os.cpu_count() or 1)
+        outcomes = run_notebooks(paths, parameters={"tier": "smoke"}, out=out, timeout=300, jobs=jobs)
+    request.config.stash[NOTEBOOK_OUTCOMES] = outcomes
+    return Execution(dict(zip(paths, outcomes, strict=True)), results, before)
+
+
+@every_notebook
+def test_a_notebook_executes_at_tier_smoke(path: Path, execution: Execution) -> None:
+    outcome = execution.outcomes[path]
+    assert outcome.status == "passed", f"cell {outcome.cell}, `{outcome.line}`: {outcome.error}"
+    assert outcome.html is not None
+
+
+def test_executing_the_notebooks_at_smoke_leaves_the_committed_results_as_they_are(execution: Execution) -> None:
+    assert contents(execution.results) == execution.before
+
+
+if __name__ == "__main__":
+    for notebook in NOTEBOOKS:
+        notebook.write_text(stripped(notebook), encoding="utf-8")

@@ -1,0 +1,176 @@
+"""The animated skeleton and its strip of poses."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from skelkit.data.skeleton import KINECT_V1, KINECT_V2, SBU, Skeleton
+from skelkit.files import SkelkitError
+from skelkit.report.player import MASKED, on_stage, player, poses
+
+
+def a_clip(skeleton: Skeleton, t: int = 8, m: int = 1, seed: int = 0) -> np.ndarray:
+    """(t, 3, v, m) in metres, 3 m before the sensor: legs below, trunk and arms above."""
+    rng = np.random.default_rng(seed)
+    clip = rng.normal(0, 0.2, (t, 3, len(skeleton), m)).astype(np.float32)
+    legs = [j for part, joints in skeleton.parts.items() if "leg" in part for j in joints]
+    clip[:, 1, legs] -= 1.0
+    clip[:, 2] += 3.0
+    return clip
+
+
+def record_of(page: str) -> dict:
+    return json.loads(html.unescape(re.search(r'data-clip="([^"]*)"', page)[1]))
+
+
+def bodies_of(record: dict) -> list[np.ndarray]:
+    """What the script decodes: one (t, m, v, 3) a panel, NaN where nothing is drawn."""
+    bodies = []
+    for panel in record["panels"]:
+        grid = np.frombuffer(base64.b64decode(panel["xyz"]), "<i2").reshape(panel["t"], panel["m"], record["v"], 3)
+        bodies.append(np.where(grid == MASKED, np.nan, grid * record["step"] + panel["centre"]))
+    return bodies
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    page = player(a_clip(KINECT_V2), KINECT_V2, title="wave")._repr_html_()
+    assert not re.search(r"https?:|src=|href=|<link|import\(|require\(|fetch\(", page)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_the_embedded_clip_is_the_clip_to_a_millimetre(dtype: type) -> None:
+    clip = a_clip(KINECT_V2, m=2).astype(dtype)
+    (body,) = bodies_of(record_of(player(clip, KINECT_V2).html))
+    np.testing.assert_allclose(body, clip.transpose(0, 3, 2, 1), atol=1e-3)
+
+
+def test_a_clip_costs_about_eight_characters_a_joint() -> None:
+    long, short = (len(player(a_clip(KINECT_V2, t), KINECT_V2).html) for t in (150, 50))
+    assert (long - short) / (100 * 25) < 8.1
+
+
+def test_two_players_of_one_clip_have_ids_of_their_own() -> None:
+    clip = a_clip(SBU)
+    names = [re.findall(r'id="([^"]+)"', player(clip, SBU).html) for _ in range(2)]
+    assert len(names[0]) == len(names[1]) == 1
+    assert names[0] != names[1]
+
+
+def test_the_script_finds_its_own_player_and_declares_no_global() -> None:
+    page = player(a_clip(SBU), SBU).html
+    script = re.search(r"<script>\s*(.*?)\s*</script>", page, re.S)[1]
+    assert script.startswith("(() => {")
+    assert script.endswith("})();")
+    assert re.search(r'id="([^"]+)"', page)[1] in script
+
+
+def test_an_absent_person_is_left_out() -> None:
+    clip = a_clip(SBU, m=2)
+    clip[..., 1] = 0
+    page = player(clip, SBU).html
+    assert record_of(page)["panels"][0]["m"] == 1
+    assert "person 2" not in page
+
+
+def test_a_person_who_leaves_is_drawn_until_then() -> None:
+    clip = a_clip(SBU, t=6, m=2)
+    clip[4:, :, :, 1] = 0
+    page = player(clip, SBU).html
+    seen = np.isfinite(bodies_of(record_of(page))[0]).all((2, 3))
+    assert seen.tolist() == [[True, True]] * 4 + [[True, False]] * 2
+    assert "person 2" in page
+
+
+def test_a_masked_joint_is_left_out_and_a_centred_one_is_not() -> None:
+    clip = a_clip(KINECT_V1)
+    clip -= clip[:, :, [KINECT_V1.centre]]
+    clip[3:5, :, 7] = 0
+    seen = np.isfinite(on_stage({"": clip}, KINECT_V1)[""]).all(3)[:, 0]
+    assert seen[:, KINECT_V1.centre].all()
+    assert np.flatnonzero(~seen[:, 7]).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "turn", [np.diag([-1, -1, 1]), [[1, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]]
+)
+def test_a_clip_with_another_way_up_is_turned_and_not_mirrored(turn: list) -> None:
+    clip = a_clip(SBU)
+    lying = np.einsum("ij,tjvm->tivm", np.array(turn, np.float32), clip)
+    upright, turned = (on_stage({"": c}, SBU)[""] for c in (clip, lying))
+    np.testing.assert_allclose(turned[..., 1], upright[..., 1], atol=1e-5)
+
+    def volume(body: np.ndarray) -> float:  # signed, of four joints: a mirror image changes its sign
+        return float(np.linalg.det(body[0, 0, 1:4] - body[0, 0, 0]))
+
+    assert volume(turned) == pytest.approx(volume(upright), rel=1e-4)
+
+
+def test_side_by_side_clips_keep_their_labels_order_and_lengths() -> None:
+    clip = a_clip(KINECT_V2)
+    record = record_of(player({"original": clip, "view <1>": clip[:5]}, KINECT_V2).html)
+    assert [(p["label"], p["t"]) for p in record["panels"]] == [("original", 8), ("view <1>", 5)]
+
+
+def test_all_panels_share_the_way_up_of_the_first() -> None:
+    clip = a_clip(KINECT_V2)
+    upside_down = clip * np.array([-1, -1, 1], np.float32)[:, None, None]
+    body = on_stage({"original": clip, "rotated": upside_down}, KINECT_V2)["rotated"]
+    np.testing.assert_array_equal(body, upside_down.transpose(0, 3, 2, 1))
+
+
+def test_a_title_is_text_and_no_markup() -> None:
+    page = player(a_clip(SBU), SBU, title="<script>alert(1)</script>").html
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_bones_are_coloured_by_the_side_of_their_limb() -> None:
+    record = record_of(player(a_clip(SBU), SBU).html)
+    side = {name: record["side"][j] for j, name in enumerate(SBU.joints)}
+    assert side["left_hand"] == side["left_foot"] == 0
+    assert side["right_elbow"] == side["right_hip"] == 1
+    assert side["head"] == side["torso"] == 2
+
+
+def test_a_skeleton_without_parts_and_an_empty_scene_still_give_a_player() -> None:
+    plain = Skeleton("three", ("a", "b", "c"), ((1, 0), (2, 1)), 0)
+    nobody = np.zeros((4, 3, 3, 2), np.float32)
+    assert record_of(player(nobody, plain).html)["panels"][0]["t"] == 4
+    assert poses(nobody, plain, frames=2)._repr_png_()
+
+
+def test_playing_a_clip_draws_no_random_number_and_keeps_the_clip() -> None:
+    clip = a_clip(SBU)
+    copy, states = clip.copy(), (torch.get_rng_state(), np.random.get_state()[1])
+    player(clip, SBU)
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert np.array_equal(states[1], np.random.get_state()[1])
+    assert np.array_equal(clip, copy)
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 14, 1), (0, 3, 15, 1), (8, 2, 15, 1)])
+def test_a_clip_of_another_shape_is_refused_in_one_line(shape: tuple[int, ...]) -> None:
+    with pytest.raises(SkelkitError, match=r"clip 'view' has shape .*; give \(t, 3, 15, m\) for sbu") as fault:
+        player({"view": np.zeros(shape, np.float32)}, SBU)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_clip_with_nan_is_refused() -> None:
+    with pytest.raises(SkelkitError, match="holds NaN or infinity; set what is missing to zero"):
+        poses(a_clip(SBU) * np.nan, SBU)
+
+
+def test_poses_are_numbered_from_the_first_frame_to_the_last() -> None:
+    figure = poses(a_clip(KINECT_V2, t=11), KINECT_V2, frames=6, title="wave")
+    axes = figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "3", "5", "7", "9", "11"]
+    assert figure.get_suptitle() == "wave"
+    assert axes.get_xlabel() == "frame"
+    assert axes.get_aspect() == 1
