@@ -250,6 +250,14 @@ def present(name: str) -> bool:
     )
 
 
+def available() -> list[str]:
+    """Every name that `load` takes here: "synthetic", clips folders and interchange files."""
+    found = {"synthetic"}
+    for folder in data_folders():
+        found |= {path.parent.name for path in folder.glob("*/manifest.json")} | {p.stem for p in folder.glob("*.npz")}
+    return sorted(found)
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -177,7 +177,7 @@ def act(moves: tuple[Move, ...], who: Subject, phase: np.ndarray, pace: float, r
     """One person's joint places (t, v, 3): left, up, forward of where they stood, facing forward."""
     v = len(KINECT_V2)
     used = sum(np.abs(m.degrees) for m in moves).max(-1) > 0 if moves else np.zeros(v, bool)  # type: ignore
-    idle = IDLE * np.where(used, 0.7, 1.5)[:, None]
+    idle = IDLE * np.where(used, 0.5, 1.2)[:, None]
     seconds = np.arange(len(phase)) / FPS
     degrees = who.posture + idle * (rng.normal(0, 1, (v, 3)) + 0.35 * _wander(rng, seconds, (v, 3)))
     travel = np.zeros((len(phase), 3))
@@ -204,7 +204,7 @@ def perform(action: Action, actor: Subject, partner: Subject, rng: np.random.Gen
         other = other * [-1, 1, -1]  # face the actor
         gap = np.array([0, 0, action.gap * (actor.offsets[:, 1].sum() + partner.offsets[:, 1].sum()) / (2 * _adult()[:, 1].sum())])
         people = [people[0] - gap / 2, other + gap / 2]
-        heading += rng.choice([-90, 90])
+        heading += 90  # the actor stands on the left
     scene = np.stack(people, 1)
     if actor.left_handed:
         scene = _mirrored(scene)

@@ -83,14 +83,14 @@ class Action:
 ACTIONS: dict[str, Action] = {
     # one hand at the head: the confusable family
     "drink": Action(
-        2.2,
+        2.4,
         (
-            move(hold(0.08, 0.92, 0.28), right_shoulder=(62, 26, 26), right_elbow=130),
-            move(hold(0.36, 0.74, 0.14), neck=-16, right_shoulder=(10, 8, 0)),
+            move(hold(0.05, 0.95, 0.24), right_shoulder=(58, 26, 26), right_elbow=125),
+            move(beat(2, 0.25, 0.8), neck=-18, right_shoulder=(12, 8, 0), right_elbow=12),
         ),
     ),
     "phone call": Action(
-        2.2, (move(hold(0.08, 1.05, 0.28), right_shoulder=(68, 44, 4), right_elbow=136, neck=(6, -8, 0)),)
+        2.2, (move(stay(0.1, 0.42), right_shoulder=(70, 56, -10), right_elbow=136, neck=(6, -8, 0)),)
     ),
     "wave": Action(
         2.0,

@@ -1,0 +1,240 @@
+"""The command line: the same work as the notebooks, without Jupyter."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from skelkit import __version__
+from skelkit.files import SkelkitError, project_root
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 well, 1 a notebook failed, 2 a fault of the input, said in one line."""
+    arguments = _parser().parse_args(words)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except SkelkitError as error:
+        print(f"skelkit: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("skelkit: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skelkit", description="Skeleton action recognition, reproduced.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    data = commands.add_parser("data", help="list, import, verify or describe data sets").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    data.add_parser("list", help="the data sets that are here").set_defaults(run=_data_list)
+    one = data.add_parser("import", help="read a data set from its official files")
+    one.add_argument("name")
+    one.add_argument("folder", type=Path)
+    one.add_argument("--to", type=Path, default=project_root() / "data", help="where to save it (default: data/)")
+    one.set_defaults(run=_data_import)
+    for word, does, run in (
+        ("verify", "check sizes, values and hashes", _data_verify),
+        ("info", "counts, lengths, metadata", _data_info),
+    ):
+        one = data.add_parser(word, help=does)
+        one.add_argument("name")
+        one.set_defaults(run=run)
+
+    one = commands.add_parser("run", help="run notebooks, or fill pending cells")
+    one.add_argument("papers", nargs="*", help="papers or notebooks (ascal, ascal/tables, 00_quickstart); default: all")
+    one.add_argument("--tier", default="smoke", help="smoke (default), small, reduced or paper")
+    one.add_argument("--dataset", help="the notebooks' data set (default: each notebook's own)")
+    one.add_argument("--seed", type=int, help="the notebooks' seed (default: each notebook's own)")
+    one.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="any other parameter")
+    one.add_argument(
+        "--out", type=Path, default=project_root() / "runs", help="executed notebooks and summaries (runs/)"
+    )
+    one.add_argument("--timeout", default="2h", help="per notebook: 90s, 20m, 2h (default)")
+    one.add_argument("--kernel", help="a registered kernel, such as skelkit-gpu (default: this interpreter)")
+    one.add_argument("-j", "--jobs", type=int, default=1, help="how many at once")
+    one.add_argument("--pending", action="store_true", help="list cells that the present data could fill, or run them")
+    one.add_argument("--budget", help="with --pending: run as many as fit into 20m, 2h, cheapest first")
+    one.set_defaults(run=_run)
+
+    commands.add_parser("demo", help="the quickstart notebook, its table and its HTML").set_defaults(run=_demo)
+
+    one = commands.add_parser("report", help="committed rows beside the published cells")
+    one.add_argument("paper", nargs="?", help="default: a summary of every paper")
+    one.add_argument("table", nargs="?", help='such as "Table V"; default: every table')
+    one.add_argument("--readme", action="store_true", help="write the summary into README.md")
+    one.set_defaults(run=_report)
+
+    one = commands.add_parser("bench", help="speed and memory, as ratios measured in one run")
+    one.add_argument("parts", nargs="*", help="default: all")
+    one.set_defaults(run=_bench)
+
+    commands.add_parser("kernels", help="register the Jupyter kernels skelkit and skelkit-gpu").set_defaults(
+        run=_kernels
+    )
+    return parser
+
+
+def _data_list(_: argparse.Namespace) -> None:
+    from skelkit.data.clips import available, load
+
+    for name in available():
+        clips = load(name)
+        print(
+            f"{name}: {len(clips)} clips, {len(clips.classes)} classes, {len(clips.skeleton)} joints x {clips.persons}"
+        )
+
+
+def _data_import(arguments: argparse.Namespace) -> None:
+    from skelkit.data.datasets import import_raw
+
+    clips = import_raw(arguments.name, arguments.folder, arguments.to)
+    print(f"{arguments.name}: {len(clips)} clips in {clips.folder}")
+
+
+def _data_verify(arguments: argparse.Namespace) -> None:
+    from skelkit.data.clips import load
+
+    clips = load(arguments.name)
+    clips.verify()
+    print(f"{arguments.name}: {len(clips)} clips, sizes, values and hashes as they should be")
+
+
+def _data_info(arguments: argparse.Namespace) -> None:
+    from skelkit.data.clips import load
+
+    clips = load(arguments.name)
+    print(
+        f"{clips.name}: {len(clips)} clips, {len(clips.frames)} frames, {clips.units}, from {clips.source or 'arrays'}"
+    )
+    print(f"skeleton: {clips.skeleton.name}, {len(clips.skeleton)} joints, up to {clips.persons} persons")
+    lengths = clips.lengths
+    print(f"lengths: {lengths.min()} to {lengths.max()} frames, median {sorted(lengths)[len(lengths) // 2]}")
+    for column in ("subject", "camera", "setup", "replicate", "fold"):
+        values = sorted(set(clips.column(column)) - {-1})
+        if values:
+            print(f"{column}: {len(values)} ({values[0]} to {values[-1]})")
+    for label, name in enumerate(clips.classes):
+        print(f"  {label:3d}  {(clips.labels == label).sum():6d}  {name}")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.pending:
+        return _run_pending(arguments)
+    from skelkit.batch import run_notebooks
+
+    parameters: dict[str, Any] = {"tier": arguments.tier}
+    parameters |= {name: value for name in ("dataset", "seed") if (value := getattr(arguments, name)) is not None}
+    parameters |= {name: _literal(value) for name, value in arguments.p}
+    outcomes = run_notebooks(
+        notebooks(arguments.papers),
+        parameters=parameters,
+        out=arguments.out,
+        timeout=seconds(arguments.timeout),
+        jobs=arguments.jobs,
+        kernel=arguments.kernel,
+        on_finish=lambda o: print(f"{o.status:8s} {o.seconds:6.0f} s  {o.notebook}  {o.error}", flush=True),
+    )
+    print(f"executed notebooks, summary.md and junit.xml: {arguments.out}")
+    return int(any(outcome.status != "passed" for outcome in outcomes))
+
+
+def _run_pending(arguments: argparse.Namespace) -> int:
+    from skelkit import pending
+
+    jobs = pending.pending(arguments.papers)
+    if arguments.budget:
+        done = pending.run(jobs, budget=seconds(arguments.budget), processes=arguments.jobs)
+        print(f"{done} of {len(jobs)} pending trainings done; their rows are in results/rows")
+        return 0
+    for job in jobs:
+        print(f"{'    ?' if job.minutes is None else f'{job.minutes:5.1f}'} min  {job.title}")
+    total = sum(job.minutes or 0 for job in jobs)
+    print(f"{len(jobs)} trainings pending on the data that is here, about {total:.0f} minutes on this device")
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from skelkit.batch import run_notebooks
+    from skelkit.notebook import pivot
+    from skelkit.recipes.quickstart import quickstart
+    from skelkit.run import rows_of
+
+    (outcome,) = run_notebooks(
+        notebooks(["00_quickstart"]), parameters={"tier": "small"}, out=project_root() / "runs", timeout=1800.0
+    )
+    if outcome.status != "passed":
+        print(f"{outcome.notebook}: {outcome.status}, cell {outcome.cell}: {outcome.error}", file=sys.stderr)
+        return 1
+    found = [row for experiment in quickstart("small") for row in rows_of(experiment)]
+    linear = pivot([r for r in found if r.metric == "top-1"])
+    print(linear.join(pivot(found, "kNN top-1")).round(1).to_string(na_rep=""))
+    print(f"top-1 in percent on unseen subjects; notebook: {outcome.executed}; page: {outcome.html}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from skelkit.report import published, tables
+
+    if arguments.readme:
+        print("README.md rewritten" if tables.update_readme() else "README.md was up to date")
+    elif arguments.paper is None:
+        print(tables.readme_block())
+    else:
+        for table in [arguments.table] if arguments.table else published.tables(arguments.paper):
+            print(f"## {table}\n\n{tables.markdown(arguments.paper, table)}\n")
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from skelkit import bench
+
+    bench.main(arguments.parts)
+
+
+def _kernels(_: argparse.Namespace) -> None:
+    from skelkit.batch import kernels
+
+    print(f"registered: {', '.join(kernels())}")
+
+
+def notebooks(names: Sequence[str]) -> list[Path]:
+    """The notebooks of papers ("ascal"), single ones ("ascal/tables"), or all; SkelkitError for an unknown one."""
+    folder = project_root() / "notebooks"
+    every = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    if not names:
+        return every
+    found = []
+    for name in names:
+        chosen = [p for p in every if name in (p.parent.name, str(p.relative_to(folder).with_suffix("")))]
+        if not chosen:
+            known = sorted({str(p.relative_to(folder).with_suffix("")) for p in every} | {"ascal"})
+            raise SkelkitError(f"no notebook {name!r}; choose among {', '.join(known)}")
+        found += chosen
+    return list(dict.fromkeys(found))
+
+
+def seconds(text: str) -> float:
+    """ "90s", "20m", "2h" or plain seconds, in seconds. Raises SkelkitError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
+        raise SkelkitError(f"{text!r} is no duration; give 90s, 20m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _literal(value: str) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Four helpers that every notebook begins with or repeats; nothing that a reader would want to see in the open."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from typing import get_args
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+import skelkit
+from skelkit import run
+from skelkit.data.clips import load, present
+from skelkit.device import device, device_name
+from skelkit.files import SkelkitError, store_folder
+from skelkit.recipes.experiment import Experiment, Tier
+from skelkit.report import published
+from skelkit.report.results import Row
+
+
+def start(dataset: str, tier: str, missing: str = "run") -> None:
+    """Check a notebook's parameters, and print versions, device and data.
+
+    Raises SkelkitError for an unknown tier, for a data set that is neither here nor known to a recipe, and on the
+    kernel `skelkit-gpu` where there is no CUDA device.
+    """
+    from skelkit.recipes.ascal import SETTINGS
+
+    if tier not in get_args(Tier):
+        raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
+    if missing not in ("run", "show"):
+        raise SkelkitError(f"missing={missing!r}: give 'run' to train what has no row yet, 'show' to leave it out")
+    if dataset not in SETTINGS and not present(dataset):
+        load(dataset)  # says where it was sought
+    print(f"skelkit {skelkit.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
+    print(f"device: {device()} ({device_name()}); store: {store_folder()}")
+    there = f"{len(load(dataset))} clips" if present(dataset) else "not present: committed rows are shown"
+    print(f"data: {dataset}, {there}; tier: {tier}")
+
+
+def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: bool = False) -> list[Row]:
+    """The rows of experiments, with a progress bar: found again where they stand, else measured.
+
+    missing: "show" measures nothing that has no row. An experiment whose data is not here is left out; the line
+    printed at the end counts all three.
+    """
+    found: list[Row] = []
+    standing, measured, without = 0, 0, 0
+    for experiment in (bar := tqdm(list(experiments), unit="experiment", leave=False)):
+        bar.set_description(f"{experiment.cell.row}, {experiment.cell.column}")
+        name = experiment.evaluation.weights.data.name
+        known = [] if recompute else run.rows_of(experiment)
+        if known:
+            standing += 1
+            found += known
+        elif missing == "run" and present(name):
+            measured += 1
+            found += run.evaluate(experiment, recompute=recompute)
+        else:
+            without += 1
+    print(f"{standing} experiments found again, {measured} measured, {without} not run")
+    return found
+
+
+def compare(paper: str, table: str, rows: Iterable[Row], **options: str) -> pd.DataFrame:
+    """`published.compare`, rounded and without empty columns, for the eye."""
+    table_of = published.compare(paper, table, rows, **options)  # type: ignore[arg-type]
+    numbers = ["published", "ours", "sd", "difference"]
+    shown = table_of.round(dict.fromkeys(numbers, 1)).astype(dict.fromkeys(numbers, object))
+    shown = shown.where(shown.notna(), "")
+    return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
+
+
+def pivot(rows: Iterable[Row], metric: str = "top-1", selection: str = "last") -> pd.DataFrame:
+    """Mean over folds and seeds, row by column, in the order of the rows: for ablations and heat maps."""
+    chosen = pd.DataFrame(
+        [(r.row, r.column, r.value) for r in rows if r.metric == metric and r.selection == selection],
+        columns=["row", "column", "value"],
+    )
+    grid = chosen.groupby(["row", "column"], sort=False)["value"].mean().unstack()
+    return grid.reindex(index=chosen["row"].unique(), columns=chosen["column"].unique())
