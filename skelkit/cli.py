@@ -87,7 +87,11 @@ def _data_list(_: argparse.Namespace) -> None:
     from skelkit.data.clips import available, load
 
     for name in available():
-        clips = load(name)
+        try:
+            clips = load(name)
+        except SkelkitError as error:  # one damaged data set does not hide the others
+            print(f"{name}: cannot be opened: {error}")
+            continue
         print(
             f"{name}: {len(clips)} clips, {len(clips.classes)} classes, {len(clips.skeleton)} joints x {clips.persons}"
         )
@@ -127,6 +131,8 @@ def _data_info(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.jobs < 1:
+        raise SkelkitError(f"-j {arguments.jobs}: give 1 or more")
     if arguments.pending:
         return _run_pending(arguments)
     from skelkit.batch import run_notebooks
@@ -134,6 +140,7 @@ def _run(arguments: argparse.Namespace) -> int:
     parameters: dict[str, Any] = {"tier": arguments.tier}
     parameters |= {name: value for name in ("dataset", "seed") if (value := getattr(arguments, name)) is not None}
     parameters |= {name: _literal(value) for name, value in arguments.p}
+    _check(parameters)
     outcomes = run_notebooks(
         notebooks(arguments.papers),
         parameters=parameters,
@@ -145,6 +152,20 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     print(f"executed notebooks, summary.md and junit.xml: {arguments.out}")
     return int(any(outcome.status != "passed" for outcome in outcomes))
+
+
+def _check(parameters: dict[str, Any]) -> None:
+    """What every notebook would refuse in its first cell is refused before any kernel starts."""
+    from skelkit.report.results import TIERS
+
+    if parameters["tier"] not in TIERS:
+        raise SkelkitError(f"unknown tier {parameters['tier']!r}; choose one of {', '.join(reversed(TIERS))}")
+    if "dataset" in parameters:
+        from skelkit.data.clips import load, present
+        from skelkit.recipes.ascal import SETTINGS
+
+        if parameters["dataset"] not in SETTINGS and not present(parameters["dataset"]):
+            load(parameters["dataset"])  # says where it was sought
 
 
 def _run_pending(arguments: argparse.Namespace) -> int:

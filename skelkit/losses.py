@@ -18,12 +18,17 @@ def info_nce(
 
     q, k+, k-_i and tau of Rao et al. 2021, Eq. 12 (dot products, not normalised there); Thoker et al. 2021, Eq. 5.
     """
-    positive_logit = (query * positive).sum(1, keepdim=True)  # (b 1)
-    logits = torch.cat([positive_logit, query @ negatives.T], 1).float() / temperature  # (b 1+k)
+    positive_logit = (query.float() * positive.float()).sum(1, keepdim=True)  # (b 1)
+    logits = torch.cat([positive_logit, _products(query, negatives)], 1) / temperature  # (b 1+k)
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
 def in_batch_info_nce(query: Float[Tensor, "b d"], key: Float[Tensor, "b d"], temperature: float) -> Float[Tensor, ""]:
     """InfoNCE whose negatives are the b - 1 other keys of the batch (Rao et al. 2021, Table I, "end to end")."""
-    logits = (query @ key.T).float() / temperature  # (b b), positives on the diagonal
+    logits = _products(query, key) / temperature  # (b b), positives on the diagonal
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+
+
+def _products(query: Float[Tensor, "b d"], keys: Float[Tensor, "k d"]) -> Float[Tensor, "b k"]:
+    with torch.autocast(query.device.type, enabled=False):  # which would round the products to 16 bit
+        return query.float() @ keys.float().T

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from typing import get_args
+from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
 import skelkit
-from skelkit import run
+from skelkit import run, store
 from skelkit.data.clips import load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
@@ -64,20 +65,61 @@ def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: 
     return found
 
 
-def compare(paper: str, table: str, rows: Iterable[Row], **options: str) -> pd.DataFrame:
+def histories(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
+    """The training curves of experiments, one line an epoch; what the store does not hold is trained first.
+
+    missing: "show" trains nothing. The table is empty unless every training is there, so that no half of it is kept.
+    """
+    chosen = [e for e in experiments if e.evaluation.weights.training.schedule.epochs]
+    for experiment in (bar := tqdm(chosen, unit="training", leave=False)):
+        bar.set_description(f"{experiment.cell.row}, {experiment.cell.column}")
+        if missing == "run" and present(experiment.evaluation.weights.data.name):
+            run.weights_folder(experiment.evaluation.weights)
+    whole = all(store.built("weights", e.evaluation.weights) for e in chosen)
+    names = ["row", "column", "seed", "fold", "epoch", "loss"]
+    return pd.DataFrame(run.curves(chosen) if whole else []).reindex(columns=names)
+
+
+def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.DataFrame:
     """`published.compare`, rounded and without empty columns, for the eye."""
-    table_of = published.compare(paper, table, rows, **options)  # type: ignore[arg-type]
+    table_of = published.compare(paper, table, rows, **options)
     numbers = ["published", "ours", "sd", "difference"]
     shown = table_of.round(dict.fromkeys(numbers, 1)).astype(dict.fromkeys(numbers, object))
     shown = shown.where(shown.notna(), "")
     return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
 
 
-def pivot(rows: Iterable[Row], metric: str = "top-1", selection: str = "last") -> pd.DataFrame:
-    """Mean over folds and seeds, row by column, in the order of the rows: for ablations and heat maps."""
+def pivot(
+    rows: Iterable[Row], metric: str = "top-1", selection: str = "last", experiments: Iterable[Experiment] = ()
+) -> pd.DataFrame:
+    """Mean over folds and seeds, row by column, in the order of the rows: for ablations and heat maps.
+
+    experiments: what was to be run; the table then has all their cells, NaN where a cell lacks some of its folds or
+    seeds.
+    """
     chosen = pd.DataFrame(
         [(r.row, r.column, r.value) for r in rows if r.metric == metric and r.selection == selection],
         columns=["row", "column", "value"],
     )
-    grid = chosen.groupby(["row", "column"], sort=False)["value"].mean().unstack()
-    return grid.reindex(index=chosen["row"].unique(), columns=chosen["column"].unique())
+    wanted = pd.DataFrame([(e.cell.row, e.cell.column) for e in experiments], columns=["row", "column"])
+    if wanted.empty:
+        wanted = chosen[["row", "column"]]
+    by_cell = chosen.groupby(["row", "column"])["value"]
+    means = by_cell.mean()[by_cell.size() >= wanted.value_counts().reindex(by_cell.size().index)]
+    return means.unstack().reindex(index=wanted["row"].unique(), columns=wanted["column"].unique())
+
+
+def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
+    """The confusion matrices of experiments, summed: clips by true class (rows) and predicted class (columns).
+
+    What the store does not hold is measured first, committed row or not. missing: "show" measures nothing. The table
+    is empty unless every one is there, so that no half of it is kept.
+    """
+    chosen = list(experiments)
+    name = chosen[0].evaluation.weights.data.name
+    whole = all(store.built("evaluations", e.evaluation) for e in chosen)
+    if not present(name) or not (whole or missing == "run"):
+        return pd.DataFrame(index=pd.Index([], name="true class"))
+    found = [run.measure(e.evaluation)["confusion"] for e in tqdm(chosen, unit="evaluation", leave=False)]
+    classes = pd.Index(load(name).classes)
+    return pd.DataFrame(np.sum(found, axis=0), index=classes.rename("true class"), columns=classes)

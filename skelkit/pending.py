@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -91,34 +91,43 @@ def run(
 ) -> int:
     """Run jobs in order, `processes` side by side, as long as the next one's estimate fits the budget (seconds).
 
-    Returns how many jobs ended. A job that fails is reported and the others go on; Ctrl-C stops after saying so.
+    Returns how many jobs ended well. A job that fails, or whose process is killed (with more than one, those beside it
+    as well), is reported and the others go on; Ctrl-C stops after saying so.
     Rows are appended as each job ends, so that stopping loses at most the jobs under way.
     """
     end = None if budget is None else time.monotonic() + budget
     waiting, done = list(jobs), 0
     running: dict[Future[int], Job] = {}
+    pool = _pool(processes)
+    try:
+        while waiting or running:
+            while waiting and len(running) < processes:
+                job = waiting.pop(0)
+                if end is not None and time.monotonic() + 60 * (job.minutes or 0) > end:
+                    waiting.clear()
+                    break
+                running[pool.submit(_run, job.experiments)] = job
+            if not running:
+                break
+            ended = wait(running, return_when=FIRST_COMPLETED).done
+            if any(isinstance(future.exception(), BrokenExecutor) for future in ended):
+                ended = wait(running).done  # a process was killed, which ends all the pool's jobs
+                pool = _pool(processes)
+            for future in ended:
+                job = running.pop(future)
+                error = future.exception()
+                done += error is None
+                say(f"{f'failed: {error}' if error else f'{future.result()} rows'}  {job.title}")
+    except KeyboardInterrupt:
+        say(f"stopped; {done} jobs are done and their rows stand")
+    pool.shutdown(cancel_futures=True)
+    return done
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
     threads = max(1, (os.cpu_count() or 1) // processes)
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    with ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
-        try:
-            while waiting or running:
-                while waiting and len(running) < processes:
-                    job = waiting.pop(0)
-                    if end is not None and time.monotonic() + 60 * (job.minutes or 0) > end:
-                        waiting.clear()
-                        break
-                    running[pool.submit(_run, job.experiments)] = job
-                if not running:
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    error = future.exception()
-                    done += error is None
-                    say(f"{'failed: ' + str(error) if error else f'{future.result()} rows'}  {job.title}")
-        except KeyboardInterrupt:
-            say(f"stopped; {done} jobs are done and their rows stand")
-            pool.shutdown(cancel_futures=True, wait=False)
-    return done
+    return ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(threads,))
 
 
 def _run(experiments: tuple[Experiment, ...]) -> int:

@@ -133,10 +133,10 @@ def _test_monitor(prepared: Prepared) -> Any:
     return monitor
 
 
-def features(weights: Weights, encoder: str = "") -> tuple[Tensor, Tensor]:
+def features(weights: Weights, encoder: str = "", *, again: bool = False) -> tuple[Tensor, Tensor]:
     """Frozen features of the training and the test clips, (n, d) and (k, d), on the device; extracted once.
 
-    encoder: a name among the method's `encoders`; "" is the main one.
+    encoder: a name among the method's `encoders`; "" is the main one. again: extract them anew.
     """
 
     def make(folder: Path) -> None:
@@ -149,7 +149,7 @@ def features(weights: Weights, encoder: str = "") -> tuple[Tensor, Tensor]:
             folder / "features.safetensors",
         )
 
-    path = store.stage("features", {"weights": weights, "encoder": encoder}, make)
+    path = store.stage("features", {"weights": weights, "encoder": encoder}, make, again=again)
     tensors = load_file(path / "features.safetensors", device=str(device()))
     return tensors["train"], tensors["test"]
 
@@ -162,7 +162,7 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
         parents = weights_folder(evaluation.weights, again=again)
         training = store.record(parents)
         prepared = prepare(evaluation.weights.data)
-        found = _measure(evaluation, prepared, training["history"])
+        found = _measure(evaluation, prepared, training["history"], again)
         return {
             **asdict(found),
             "per_class": found.per_class(),
@@ -176,12 +176,12 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
     return store.record(store.stage("evaluations", evaluation, make, again=again))
 
 
-def _measure(evaluation: Evaluation, prepared: Prepared, history: list[dict[str, float]]) -> Result:
+def _measure(evaluation: Evaluation, prepared: Prepared, history: list[dict[str, float]], again: bool) -> Result:
     labels = prepared.resident.labels
     train_labels, test_labels = (labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test))
     classes, protocol = len(prepared.clips.classes), evaluation.protocol
     if isinstance(protocol, Linear | KNN):
-        train_features, test_features = features(evaluation.weights, evaluation.encoder)
+        train_features, test_features = features(evaluation.weights, evaluation.encoder, again=again)
         torch.manual_seed(evaluation.weights.seed)
         rng = Generator(device()).manual_seed(evaluation.weights.seed)
         if isinstance(protocol, KNN):

@@ -6,7 +6,9 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,23 +64,37 @@ def stage(kind: str, spec: Any, build: Callable[[Path], dict[str, Any] | None], 
 
     The folder is filled under another name, its `record.json` (the specification and what `build` returned) written
     last, and renamed into place: it is whole or absent. Simultaneous callers, also in other processes, build once.
-    With `SKELKIT_BUILD=0` a miss raises SkelkitError that prints the command to run. again: build it anew.
+    With `SKELKIT_BUILD=0` a miss raises SkelkitError that prints the command to run. again: build it anew. Raises
+    SkelkitError where the disk refuses.
     """
     path = folder_of(kind, spec)
     if (path / "record.json").exists() and not again:
         return path
     if os.environ.get("SKELKIT_BUILD") == "0":
-        raise SkelkitError(f"{kind} {path.name} is not built and SKELKIT_BUILD=0; run: SKELKIT_BUILD=1 skelkit run")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / f".{path.name}.lock"):
+        raise SkelkitError(f"{kind} {path.name} is not built and SKELKIT_BUILD=0; run: {_command()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path.parent / f".{path.name}.lock").acquire()
+    except OSError as error:
+        reason = error.strerror or error
+        raise SkelkitError(f"{path.parent}: cannot be written ({reason}); set SKELKIT_STORE elsewhere") from error
+    with held:
         if (path / "record.json").exists() and not again:  # somebody else built it while this call waited
             return path
-        for left in path.parent.glob(f".{path.name}.*.part"):  # of a build that was killed
+        for left in path.parent.glob(f".{path.name}.*.*"):  # .part and .old of a build that was killed
             shutil.rmtree(left, ignore_errors=True)
         with whole_folder(path) as part:
             record = {"kind": kind, "key": path.name, "spec": canonical(spec), **(build(part) or {})}
             (part / "record.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _command() -> str:
+    """What the user types to have the miss built: in a notebook a magic, elsewhere this process once more."""
+    if "ipykernel" in sys.modules:
+        return "%env SKELKIT_BUILD=1 in a cell, then this cell again"
+    spawned = "--multiprocessing-fork" in sys.orig_argv  # a worker: its own words start nothing, its parent's do
+    return f"SKELKIT_BUILD=1 {shlex.join([sys.executable, *sys.argv] if spawned else sys.orig_argv)}"
 
 
 def record(path: Path) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def train(
     checkpoint: a file that is rewritten at the end of an epoch, at most every `checkpoint_seconds`; where it exists,
     training goes on from it and ends, on the CPU with the same number of threads, with the weights that an
     uninterrupted run has, bit for bit. progress: None shows a bar on a terminal only.
-    Raises SkelkitError when a loss is not finite, naming epoch and step; the last good checkpoint stays.
+    Raises SkelkitError when a loss is not finite, naming epoch and step, or a weight; the last good checkpoint stays.
     """
     accelerator = Accelerator(cpu=data.device.type == "cpu")
     optimiser = training.optimiser.build(p for p in method.parameters() if p.requires_grad)
@@ -135,6 +135,7 @@ def train(
             method.after_step()
             losses.append(torch.stack([value.detach() for value in loss.values()]).sum())
         history.append({"epoch": epoch + 1, "loss": _mean(torch.stack(losses), epoch)})
+        _check_weights(method, epoch)
         for callback in callbacks:
             history[-1] |= callback(epoch + 1, method)
             method.train()
@@ -172,6 +173,15 @@ def _mean(losses: Tensor, epoch: int) -> float:
     return float(losses.mean())
 
 
+def _check_weights(method: nn.Module, epoch: int) -> None:
+    """An epoch's last step can spoil the weights, and only the next loss would tell: after a checkpoint, or never."""
+    for name, parameter in method.named_parameters():
+        if not parameter.isfinite().all():
+            raise SkelkitError(
+                f"training: {name} not finite after epoch {epoch + 1}; lower the learning rate or check the data"
+            )
+
+
 def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history: list[dict[str, float]]) -> None:
     tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
@@ -192,17 +202,18 @@ def _resume(path: Path, method: nn.Module, optimiser: Any, rng: Generator) -> li
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             history: list[dict[str, float]] = json.loads(file.metadata()["history"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise SkelkitError(f"{path}: not a checkpoint of this run ({error}); delete it to start again") from error
-    method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, field = name.split(".", 2)
-            state.setdefault(int(index), {})[field] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["rng.torch"])
-    rng.set_state(tensors["rng.generator"])
+        method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, field = name.split(".", 2)
+                state.setdefault(int(index), {})[field] = tensor
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        torch.set_rng_state(tensors["rng.torch"])
+        rng.set_state(tensors["rng.generator"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SkelkitError(f"{path}: not a checkpoint of this run ({reason}); delete it to start again") from error
     if "rng.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["rng.cuda"])
     return history

@@ -22,7 +22,7 @@ class Preprocess(Protocol):
 
 
 def preprocess(clips: Clips, steps: Sequence[Preprocess]) -> np.ndarray:
-    """The frames (sum of t, 3, v, m) after the steps, in their order; float32, or the clips' own where no step ran."""
+    """The frames (sum of t, 3, v, m) after the steps, in their order; 32 or 16 bit, as the clips are."""
     frames = clips.frames
     for step in steps:
         frames = step(frames, clips)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +40,12 @@ def split(clips: Clips, name: str, fold: int | None = None) -> Split:
     "vAvB-vC" (train on cameras A and B, test on C); any of them with "-leakfree" appended, which takes out of the
     training set the clips that are bit-identical to a test clip. Raises SkelkitError for a name that does not apply.
     """
-    base, _, leakfree = name.partition("-leakfree")
+    base = name.removesuffix("-leakfree")
     test = _test_mask(clips, base, fold)
     train = ~test
-    if base.startswith("v") and "-v" in base:  # the cameras named, and no others, train
-        train = np.isin(clips.column("camera"), [int(c) for c in base.split("-")[0].split("v")[1:]])
-    if leakfree or name.endswith("-leakfree"):
+    if base.startswith("v"):  # the cameras named, and no others, train
+        train &= np.isin(clips.column("camera"), [int(c) for c in base.rpartition("-")[0].split("v")[1:]])
+    if name != base:
         train &= ~leaked(clips, train, test)
     if not train.any() or not test.any():
         empty = "test" if train.any() else "training"
@@ -72,9 +73,9 @@ def _test_mask(clips: Clips, name: str, fold: int | None) -> np.ndarray:
         if fold is None or fold not in np.unique(column("fold")):
             raise SkelkitError(f"{clips.name}: no fold {fold}; its folds are {np.unique(column('fold')).tolist()}")
         return column("fold") == fold
-    camera = name.rpartition("-v")[2]
-    if name.startswith(("xview-v", "v")) and camera.isdigit():
-        return column("camera") == int(camera)
+    camera = re.fullmatch(r"(?:xview|(?:v\d+)+)-v(\d+)", name)
+    if camera:
+        return column("camera") == int(camera[1])
     raise SkelkitError(f"{clips.name}: unknown split {name!r}; known are xsub, xview, xview-vN, xset, folds, vAvB-vC")
 
 
@@ -94,6 +95,8 @@ def label_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray
     """
     if not 0 < fraction <= 1:
         raise SkelkitError(f"label fraction {fraction} is not in (0, 1]; give 0.1 for 10 %")
+    if not (labels >= 0).any():
+        raise SkelkitError("label fraction: no clip has a label; give a training set with labels")
     rng = np.random.default_rng(seed)
     chosen = []
     for label in np.unique(labels[labels >= 0]):

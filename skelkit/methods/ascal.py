@@ -83,26 +83,23 @@ class ASCAL(nn.Module):
     @property
     def encoders(self) -> dict[str, nn.Module]:
         """The representations of Sec. III-C by the paper's names, before any projection head."""
-        query, key = self.encoder, self.key_encoder.module[0]
+        query, key = self.encoder, self.key_encoder.module.get_submodule("0")
         return {
             "CAE": query,
-            "CAE+": Pooled([query, key]),
-            "k": Pooled([key]),
-            "h~_T": Pooled([query], last=True),
-            "h_T": Pooled([key], last=True),
+            "CAE+": Joined(query, key),
+            "k": key,
+            "h~_T": Joined(query, pool="last"),
+            "h_T": Joined(key, pool="last"),
         }
 
 
-class Pooled(nn.Module):
-    """Encoders' states pooled and concatenated: q (Eq. 13), k, q + k, or a last hidden state."""
+class Joined(nn.Module):
+    """Representations of several encoders side by side: q + k, or a last hidden state whatever their own pooling."""
 
-    def __init__(self, encoders: list[RecurrentEncoder], last: bool = False):
+    def __init__(self, *encoders: nn.Module, pool: Literal["mean", "last"] | None = None):
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
-        self.last = last
-        self.out_dim = sum(encoder.out_dim for encoder in encoders)
+        self.pool = pool
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
-        if not self.last:
-            return torch.cat([encoder(x) for encoder in self.encoders], 1)
-        return torch.cat([encoder.states(x)[:, -1] for encoder in self.encoders], 1)
+        return torch.cat([encoder(x, self.pool) for encoder in self.encoders], 1)

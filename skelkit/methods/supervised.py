@@ -32,7 +32,8 @@ class Supervised(nn.Module):
 
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         """The mean cross-entropy of the labelled clips, under the one parameter group "loss"."""
-        return {"loss": F.cross_entropy(self(augment(batch.clips, self.config.steps, rng)), batch.labels)}
+        scores = self(augment(batch.clips, self.config.steps, rng))
+        return {"loss": F.cross_entropy(scores, batch.labels, ignore_index=-1)}
 
     def after_step(self) -> None:
         """Nothing follows a step."""

@@ -26,8 +26,8 @@ class Momentum(nn.Module):
         """theta_k <- m theta_k + (1 - m) theta_q; buffers that are counters are copied."""
         for ours, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
             ours.lerp_(theirs, 1 - self.momentum)
-        for ours, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
-            if ours.is_floating_point():
-                ours.lerp_(theirs, 1 - self.momentum)
+        for kept, fresh in zip(self.module.buffers(), module.buffers(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(fresh, 1 - self.momentum)
             else:
-                ours.copy_(theirs)
+                kept.copy_(fresh)

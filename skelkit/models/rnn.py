@@ -46,6 +46,9 @@ class RecurrentEncoder(nn.Module):
         states: Tensor = self.cell(frames)[0]
         return states
 
-    def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
+    def forward(
+        self, x: Float[Tensor, "b 3 t v m"], pool: Literal["mean", "last"] | None = None
+    ) -> Float[Tensor, "b d"]:
+        """pool: another pooling than the config's."""
         states = self.states(x)
-        return states.mean(1) if self.config.pool == "mean" else states[:, -1]
+        return states.mean(1) if (pool or self.config.pool) == "mean" else states[:, -1]

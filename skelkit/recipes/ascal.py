@@ -139,6 +139,11 @@ def untrained(weights: Weights) -> Weights:
     return replace(weights, training=replace(weights.training, schedule=Steps(epochs=0)))
 
 
+def with_method(weights: Weights, **changes: Any) -> Weights:
+    """The same weights but for some knobs of the method."""
+    return replace(weights, method=replace(weights.method, **changes))
+
+
 @dataclass(frozen=True)
 class Place:
     """One column of a table: a split, and a fold of it."""
@@ -227,7 +232,7 @@ def _ablation(
 
 
 def _method(**changes: Any) -> Any:
-    return lambda weights: (replace(weights, method=replace(weights.method, **changes)), "CAE", "0%")
+    return lambda weights: (with_method(weights, **changes), "CAE", "0%")
 
 
 def _encoder(**changes: Any) -> Any:
@@ -316,12 +321,10 @@ def figure5(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     return _ablation("Fig. 5", dataset, grid, **_cross_subject(dataset), **options)
 
 
-def _head(pool: str, head: str, dim: int) -> Any:
+def _head(pool: Any, head: str, dim: int) -> Any:
     def vary(weights: Weights) -> tuple[Weights, str, str]:
-        method = (
-            replace(weights.method, head=head) if head == "none" else replace(weights.method, head=head, head_dim=dim)
-        )
-        return replace(weights, encoder=replace(weights.encoder, pool=pool), method=method), "CAE", "0%"
+        projection = {} if head == "none" else {"head": head, "head_dim": dim}
+        return with_method(replace(weights, encoder=replace(weights.encoder, pool=pool)), **projection), "CAE", "0%"
 
     return vary
 
@@ -365,8 +368,8 @@ def figure12(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     def of(paradigm: str, k: int) -> Any:
         def vary(weights: Weights) -> tuple[Weights, str, str]:
             batch = k if paradigm == "end to end" else weights.training.batch
-            method = replace(weights.method, paradigm=paradigm, queue=k)
-            return replace(weights, method=method, training=replace(weights.training, batch=batch)), "CAE", "0%"
+            weights = replace(weights, training=replace(weights.training, batch=batch))
+            return with_method(weights, paradigm=paradigm, queue=k), "CAE", "0%"
 
         return vary
 

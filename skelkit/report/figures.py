@@ -34,8 +34,8 @@ def figure_data(paper: str, name: str, build: Callable[[], pd.DataFrame], *, com
     """The table behind a figure: `results/figures/<paper>/<name>.csv` where it exists, else what `build` makes.
 
     build() -> a flat table (a named index becomes columns). With `commit` it is written whole, floats at 6 significant
-    digits; a file that is there is never written again (delete it to build anew). The first call returns what a later
-    one would read. Raises SkelkitError for a file that cannot be read.
+    digits; a file that is there is never written again (delete it to build anew), an empty table is not written. The
+    first call returns what a later one would read. Raises SkelkitError for a file that cannot be read.
     """
     path = results_folder() / "figures" / paper / f"{name}.csv"
     if path.exists():
@@ -44,7 +44,7 @@ def figure_data(paper: str, name: str, build: Callable[[], pd.DataFrame], *, com
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()
     text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    if commit:
+    if commit and len(frame):
         with whole_file(path) as part:
             part.write_text(text, encoding="utf-8", newline="\n")
     return _parse(text, str(path))
@@ -85,6 +85,8 @@ def curves(
             sd = points["std"].fillna(0)  # the band stays within what was seen: a log axis has no place for mean < sd
             low, high = (points["mean"] - sd).clip(lower=points["min"]), points["mean"] + sd
             axes.fill_between(points.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    if pd.api.types.is_integer_dtype(frame[x]):  # no half epochs
+        axes.xaxis.get_major_locator().set_params(integer=True)
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")

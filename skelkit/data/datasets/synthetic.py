@@ -28,6 +28,8 @@ SHORTEST, LONGEST = 20, 60
 CAMERAS = {1: 0.0, 2: -45.0, 3: 45.0}
 """Where each camera stands, in degrees around the actors; all three film the same performance."""
 FOLDS = 5
+HEADING = 14
+PAUSE = 0.6
 
 BODY = {  # joint: its parent, and its place in metres as seen from there: left, up, forward. The right side is a mirror
     "spine_middle": ("spine_base", (0.0, 0.30, 0.0)),
@@ -47,7 +49,11 @@ BODY = {  # joint: its parent, and its place in metres as seen from there: left,
 }
 JOINT = {name: index for index, name in enumerate(KINECT_V2.joints)}
 TREE = [(JOINT[c], JOINT[p]) for c, (p, _) in BODY.items()]
-TREE += [(KINECT_V2.mirrored()[c], KINECT_V2.mirrored()[p]) for c, p in TREE if c in KINECT_V2.parts["left arm"] + KINECT_V2.parts["left leg"]]
+TREE += [
+    (KINECT_V2.mirrored()[c], KINECT_V2.mirrored()[p])
+    for c, p in TREE
+    if c in KINECT_V2.parts["left arm"] + KINECT_V2.parts["left leg"]
+]
 FEET = [JOINT["left_foot"], JOINT["right_foot"]]
 MIDDLE = KINECT_V2.centre
 TRUNK = [JOINT["spine_base"], MIDDLE, JOINT["spine_shoulder"]]
@@ -125,8 +131,17 @@ def _pose(**joints: tuple[float, float, float]) -> np.ndarray:
 
 
 STANDING = _pose(shoulder=(2, 9, 12), elbow=(14, 0, 0), hip=(0, 5, 0), knee=(3, 0, 0), spine_shoulder=(0, 0, 0))
-IDLE = _pose(spine_base=(2, 1, 3), spine_middle=(4, 2, 4), neck=(6, 3, 8), shoulder=(6, 5, 8), elbow=(10, 0, 0),
-             wrist=(8, 8, 0), hip=(2, 2, 3), knee=(3, 0, 0), spine_shoulder=(0, 0, 0))
+IDLE = _pose(
+    spine_base=(2, 1, 3),
+    spine_middle=(4, 2, 4),
+    neck=(6, 3, 8),
+    shoulder=(6, 5, 8),
+    elbow=(10, 0, 0),
+    wrist=(8, 8, 0),
+    hip=(2, 2, 3),
+    knee=(3, 0, 0),
+    spine_shoulder=(0, 0, 0),
+)
 
 
 # ── movement ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,7 +183,11 @@ def _planted(place: np.ndarray) -> np.ndarray:
 
 def _wander(rng: np.random.Generator, seconds: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(t, *shape) slow random movement of about unit size: three sines."""
-    rate, start, size = rng.uniform(0.1, 0.8, (3, *shape)), rng.uniform(0, 1, (3, *shape)), rng.normal(0, 0.8, (3, *shape))
+    rate, start, size = (
+        rng.uniform(0.1, 0.8, (3, *shape)),
+        rng.uniform(0, 1, (3, *shape)),
+        rng.normal(0, 0.8, (3, *shape)),
+    )
     wave = np.sin(2 * np.pi * (rate * seconds.reshape(-1, 1, *[1] * len(shape)) + start))
     return (size * wave).sum(1)
 
@@ -191,18 +210,20 @@ def act(moves: tuple[Move, ...], who: Subject, phase: np.ndarray, pace: float, r
 def perform(action: Action, actor: Subject, partner: Subject, rng: np.random.Generator) -> np.ndarray:
     """One performance: joint places (t, m, v, 3) in metres, x to the right of the middle camera, y up, z away from it."""
     tempo = actor.tempo * rng.normal(1, 0.08)
-    before, after = rng.uniform(0.0, 0.6, 2)  # seconds
+    before, after = rng.uniform(0.0, PAUSE, 2)  # seconds
     frames = round((action.seconds / tempo + before + after) * FPS)
     frames = min(max(frames, SHORTEST), LONGEST)
     phase = (np.arange(frames) / FPS - before) * tempo / action.seconds
     phase = phase + rng.normal(0, 0.04) * np.sin(2 * np.pi * phase.clip(0, 1))
     pace = rng.normal(1, 0.12)
     people = [act(action.moves, actor, phase, pace, rng)]
-    heading = rng.normal(0, 14)
+    heading = rng.normal(0, HEADING)
     if action.partner:
         other = act(action.partner, partner, phase - rng.uniform(0, 0.05), pace, rng)
         other = other * [-1, 1, -1]  # face the actor
-        gap = np.array([0, 0, action.gap * (actor.offsets[:, 1].sum() + partner.offsets[:, 1].sum()) / (2 * _adult()[:, 1].sum())])
+        gap = np.array(
+            [0, 0, action.gap * (actor.offsets[:, 1].sum() + partner.offsets[:, 1].sum()) / (2 * _adult()[:, 1].sum())]
+        )
         people = [people[0] - gap / 2, other + gap / 2]
         heading += 90  # the actor stands on the left
     scene = np.stack(people, 1)
@@ -231,7 +252,9 @@ def _hidden(x: np.ndarray) -> np.ndarray:
     balls = np.concatenate([spine, (spine[:, :, 1:] + spine[:, :, :-1]) / 2], 2).reshape(len(x), -1, 3)  # (t, k, 3)
     along = np.einsum("tmvc,tkc->tmvk", x / depth[..., None], balls)
     aside = np.sqrt(np.maximum((balls * balls).sum(-1)[:, None, None] - along**2, 0))
-    covers = np.exp(-np.logaddexp(0, (aside - 0.13) / 0.02) - np.logaddexp(0, (0.12 - (depth[..., None] - along)) / 0.03))
+    covers = np.exp(
+        -np.logaddexp(0, (aside - 0.13) / 0.02) - np.logaddexp(0, (0.12 - (depth[..., None] - along)) / 0.03)
+    )
     return covers.max(-1)
 
 
@@ -254,7 +277,15 @@ def measure(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return body + middle + size * jitter
 
 
-REACH = 1 + np.array([[sum(n.endswith(end) for end in ("elbow", "knee")) * 0.4 + sum(n.endswith(end) for end in ("wrist", "hand", "tip", "thumb", "ankle", "foot"))] for n in KINECT_V2.joints])
+REACH = 1 + np.array(
+    [
+        [
+            sum(n.endswith(end) for end in ("elbow", "knee")) * 0.4
+            + sum(n.endswith(end) for end in ("wrist", "hand", "tip", "thumb", "ankle", "foot"))
+        ]
+        for n in KINECT_V2.joints
+    ]
+)
 
 
 # ── the data set ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,31 +293,40 @@ REACH = 1 + np.array([[sum(n.endswith(end) for end in ("elbow", "knee")) * 0.4 +
 
 def generate(seed: int = 0, subjects: int = 40, setups: int = 4, replicates: int = 1, noise: bool = True) -> Clips:
     """Every subject does every action `replicates` times in every setup, before all three cameras."""
-    for parameter, value, least in (("seed", seed, 0), ("subjects", subjects, 1), ("setups", setups, 1), ("replicates", replicates, 1)):
+    for parameter, value, least in (
+        ("seed", seed, 0),
+        ("subjects", subjects, 1),
+        ("setups", setups, 1),
+        ("replicates", replicates, 1),
+    ):
         if value < least:
             raise SkelkitError(f"synthetic: {parameter} is {value}; give {least} or more")
     clips: list[np.ndarray] = []
     rows: list[tuple[Any, ...]] = []
     people = [(subject(seed, p), subject(seed, p, partner=True)) for p in range(1, subjects + 1)]
     for p, (actor, partner) in enumerate(people, 1):
-            setup = 1 + (p - 1) // 2 % setups
-            for replicate in range(1, replicates + 1):
-                for label, action in enumerate(ACTIONS.values()):
-                    key = (setup, p, replicate, label + 1)
-                    scene = perform(action, actor, partner, _rng(seed, PERFORMANCE, *key))
-                    for camera in CAMERAS:
-                        x = seen_from(camera, setup, scene)
-                        if noise:
-                            x = measure(x, _rng(seed, SENSOR, *key, camera))
-                        clip = np.zeros((len(x), 3, len(KINECT_V2), 2), np.float32)
-                        clip[..., : x.shape[1]] = x.transpose(0, 3, 2, 1)
-                        clips.append(clip)
-                        name = f"S{setup:03d}C{camera:03d}P{p:03d}R{replicate:03d}A{label + 1:03d}"
-                        rows.append((label, p, camera, setup, replicate, len(clips) // len(CAMERAS), (p - 1) % FOLDS, name))
+        setup = 1 + (p - 1) // 2 % setups
+        for replicate in range(1, replicates + 1):
+            for label, action in enumerate(ACTIONS.values()):
+                key = (setup, p, replicate, label + 1)
+                scene = perform(action, actor, partner, _rng(seed, PERFORMANCE, *key))
+                for camera in CAMERAS:
+                    x = seen_from(camera, setup, scene)
+                    if noise:
+                        x = measure(x, _rng(seed, SENSOR, *key, camera))
+                    clip = np.zeros((len(x), 3, len(KINECT_V2), 2), np.float32)
+                    clip[..., : x.shape[1]] = x.transpose(0, 3, 2, 1)
+                    clips.append(clip)
+                    name = f"S{setup:03d}C{camera:03d}P{p:03d}R{replicate:03d}A{label + 1:03d}"
+                    rows.append((label, p, camera, setup, replicate, len(clips) // len(CAMERAS), (p - 1) % FOLDS, name))
     names = ("label", "subject", "camera", "setup", "replicate", "action", "fold", "name")
     return Clips.from_arrays(
-        np.concatenate(clips), np.concatenate([[0], np.cumsum([len(c) for c in clips])]), skeleton=KINECT_V2,
-        classes=tuple(ACTIONS), name="synthetic", columns=dict(zip(names, zip(*rows, strict=True), strict=True)),
+        np.concatenate(clips),
+        np.concatenate([[0], np.cumsum([len(c) for c in clips])]),
+        skeleton=KINECT_V2,
+        classes=tuple(ACTIONS),
+        name="synthetic",
+        columns=dict(zip(names, zip(*rows, strict=True), strict=True)),
         source=f"skelkit synthetic {VERSION}",
     )
 

@@ -62,7 +62,9 @@ def move(track: Track, travel: tuple[float, float, float] = (0, 0, 0), **joints:
     """A move from joint names of the skeleton (or a pair: `elbows`, `hips`) and degrees; a number alone is forward."""
     degrees = np.zeros((len(KINECT_V2), 3))
     for name, angle in joints.items():
-        names = [name] if name in KINECT_V2.joints else [f"{side}_{name.removesuffix('s')}" for side in ("left", "right")]
+        names = (
+            [name] if name in KINECT_V2.joints else [f"{side}_{name.removesuffix('s')}" for side in ("left", "right")]
+        )
         for joint in names:
             turn = angle if isinstance(angle, tuple) else (angle,)
             degrees[KINECT_V2.joints.index(joint), : len(turn)] = turn
@@ -89,9 +91,7 @@ ACTIONS: dict[str, Action] = {
             move(beat(2, 0.25, 0.8), neck=-18, right_shoulder=(12, 8, 0), right_elbow=12),
         ),
     ),
-    "phone call": Action(
-        2.2, (move(stay(0.1, 0.42), right_shoulder=(70, 56, -10), right_elbow=136, neck=(6, -8, 0)),)
-    ),
+    "phone call": Action(2.2, (move(stay(0.1, 0.42), right_shoulder=(70, 56, -10), right_elbow=136, neck=(6, -8, 0)),)),
     "wave": Action(
         2.0,
         (

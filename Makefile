@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine with Python >= 3.11: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PAPER ?= ascal
+TIER ?= smoke
+JOBS ?= 1
+
+.PHONY: demo test lab reproduce pending report bench lint kernels clean
+
+demo: .venv/ready
+	$(BIN)/skelkit demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+lab: .venv/ready kernels
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+reproduce: .venv/ready
+	$(BIN)/skelkit run $(PAPER) --tier $(TIER) --jobs $(JOBS)
+
+pending: .venv/ready
+	$(BIN)/skelkit run --pending
+
+report: .venv/ready
+	$(BIN)/skelkit report --readme
+
+bench: .venv/ready
+	$(BIN)/skelkit bench
+
+kernels: .venv/ready
+	$(BIN)/skelkit kernels
+
+lint: .venv/ready
+	$(BIN)/ruff check skelkit tests
+	$(BIN)/ruff format --check skelkit tests
+	$(BIN)/mypy
+
+# The virtual environment, exactly as locked. torch first, by itself: its CPU build serves where an index offers one.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'skelkit needs Python >= 3.11; set PYTHON=')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c requirements.lock torch
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[notebooks,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv store runs build
