@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 
+@runtime_checkable
 class Augmentation(Protocol):
     """What `augment` calls; `parameters` is whatever `sample` returned."""
 
@@ -59,9 +60,9 @@ class Rotation:
     """The two other angles are drawn from U[0, others] degrees."""
 
     def sample(self, shape: torch.Size, rng: Generator) -> Float[Tensor, "b 3"]:
-        angles = _uniform((shape[0], 3), 0, math.radians(self.others), rng)
+        angles = _uniform((shape[0], 3), 0.0, math.radians(self.others), rng)
         axis = torch.randint(3, (shape[0], 1), device=rng.device, generator=rng)
-        return angles.scatter(1, axis, _uniform((shape[0], 1), 0, math.radians(self.main), rng))
+        return angles.scatter(1, axis, _uniform((shape[0], 1), 0.0, math.radians(self.main), rng))
 
     def apply(self, x: Float[Tensor, "b 3 t v m"], angles: Float[Tensor, "b 3"]) -> Float[Tensor, "b 3 t v m"]:
         return _linear_map(x, rotation_matrix(angles))

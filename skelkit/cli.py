@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import base64
 import re
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from skelkit import __version__
-from skelkit.files import SkelkitError, project_root
+from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -65,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--budget", help="with --pending: run as many as fit into 20m, 2h, cheapest first")
     one.set_defaults(run=_run)
 
-    commands.add_parser("demo", help="the quickstart notebook, its table and its HTML").set_defaults(run=_demo)
+    one = commands.add_parser("demo", help="the quickstart notebook, its table and its HTML")
+    one.add_argument("--readme", action="store_true", help="put its table and pictures into README.md")
+    one.set_defaults(run=_demo)
 
     one = commands.add_parser("report", help="committed rows beside the published cells")
     one.add_argument("paper", nargs="?", help="default: a summary of every paper")
@@ -183,23 +186,36 @@ def _run_pending(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(_: argparse.Namespace) -> int:
+def _demo(arguments: argparse.Namespace) -> int:
     from skelkit.batch import run_notebooks
-    from skelkit.notebook import pivot
-    from skelkit.recipes.quickstart import quickstart
+    from skelkit.recipes.quickstart import quickstart, summary
+    from skelkit.report import tables
     from skelkit.run import rows_of
 
     (outcome,) = run_notebooks(
-        notebooks(["00_quickstart"]), parameters={"tier": "small"}, out=project_root() / "runs", timeout=1800.0
+        notebooks(["00_quickstart"]), parameters={"tier": "small"}, out=project_root() / "runs", timeout=1800
     )
-    if outcome.status != "passed":
+    if outcome.status != "passed" or outcome.executed is None:
         print(f"{outcome.notebook}: {outcome.status}, cell {outcome.cell}: {outcome.error}", file=sys.stderr)
         return 1
-    found = [row for experiment in quickstart("small") for row in rows_of(experiment)]
-    linear = pivot([r for r in found if r.metric == "top-1"])
-    print(linear.join(pivot(found, "kNN top-1")).round(1).to_string(na_rep=""))
-    print(f"top-1 in percent on unseen subjects; notebook: {outcome.executed}; page: {outcome.html}")
+    table = tables.plain(summary(row for experiment in quickstart("small") for row in rows_of(experiment)))
+    print(f"{table}\n\nTop-1 in percent on unseen people, in {outcome.seconds:.0f} s.")
+    print(f"notebook: {outcome.executed}\npage:     {outcome.html}")
+    if arguments.readme:
+        tables.update_readme(table, "demo")
+        pictures(outcome.executed, results_folder() / "figures")
     return 0
+
+
+def pictures(executed: Path, folder: Path) -> None:
+    """Write the first and the last picture of an executed quickstart as demo_views.png and demo_map.png."""
+    from skelkit.parameters import read_notebook
+
+    outputs = [o for cell in read_notebook(executed).cells for o in cell.get("outputs", []) if "data" in o]
+    images = [base64.b64decode(o.data["image/png"]) for o in outputs if "image/png" in o.data]
+    for name, image in (("demo_views.png", images[0]), ("demo_map.png", images[-1])):
+        with whole_file(folder / name) as part:
+            part.write_bytes(image)
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -1,9 +1,9 @@
-"""Four helpers that every notebook begins with or repeats; nothing that a reader would want to see in the open."""
+"""Helpers that the notebooks begin with or repeat; nothing that a reader would want to see in the open."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -84,7 +84,8 @@ def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.D
     """`published.compare`, rounded and without empty columns, for the eye."""
     table_of = published.compare(paper, table, rows, **options)
     numbers = ["published", "ours", "sd", "difference"]
-    shown = table_of.round(dict.fromkeys(numbers, 1)).astype(dict.fromkeys(numbers, object))
+    table_of[numbers] = table_of[numbers].round(1) + 0.0  # no -0.0
+    shown = table_of.astype(dict.fromkeys(numbers, object))
     shown = shown.where(shown.notna(), "")
     return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
 
@@ -123,3 +124,15 @@ def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.
     found = [run.measure(e.evaluation)["confusion"] for e in tqdm(chosen, unit="evaluation", leave=False)]
     classes = pd.Index(load(name).classes)
     return pd.DataFrame(np.sum(found, axis=0), index=classes.rename("true class"), columns=classes)
+
+
+def reading(claims: Mapping[str, bool]) -> None:
+    """Show sentences as a list, each beside the condition that backs it.
+
+    Raises AssertionError with the first sentence that does not hold: prose that is written from rows cannot drift.
+    """
+    from IPython.display import Markdown, display
+
+    for claim, holds in claims.items():
+        assert holds, f"the rows no longer say: {claim}"
+    display(Markdown("\n".join(f"- {claim}" for claim in claims)))

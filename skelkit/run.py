@@ -32,7 +32,7 @@ from skelkit.evaluate.metrics import Result, result, top_k
 from skelkit.files import project_root, store_folder
 from skelkit.methods import build
 from skelkit.methods.supervised import SupervisedConfig
-from skelkit.recipes.experiment import Data, Evaluation, Experiment, Weights
+from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
 from skelkit.train import train
@@ -162,12 +162,13 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
         parents = weights_folder(evaluation.weights, again=again)
         training = store.record(parents)
         prepared = prepare(evaluation.weights.data)
+        own = isinstance(evaluation.protocol, OwnClassifier)  # other classifiers see every label, whatever trained f_q
         found = _measure(evaluation, prepared, training["history"], again)
         return {
             **asdict(found),
             "per_class": found.per_class(),
             "parents": [training["key"]],
-            "n_train": len(labelled(evaluation.weights, prepared)),
+            "n_train": len(labelled(evaluation.weights, prepared) if own else prepared.split.train),
             "n_test": len(prepared.split.test),
             "seconds": training["seconds"] + time.monotonic() - started,
             **provenance(prepared.clips),

@@ -514,8 +514,7 @@ def test_the_block_names_both_selections_apart_and_folds_what_has_averages(tmp_p
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
     append([ROW, replace(ROW, selection="best test epoch", value=60.0)])
     block = tables.readme_block()
-    assert block.startswith(tables.BEGIN)
-    assert block.endswith(tables.END)
+    assert block.startswith("#### ascal")
     assert "**Table V**, last epoch;" in block
     assert "**Table V**, best test epoch (chosen on the test set);" in block
     assert block.count("<details>") == block.count("</details>") == 2
@@ -525,25 +524,27 @@ def test_the_block_names_both_selections_apart_and_folds_what_has_averages(tmp_p
 
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{tables.BEGIN}\nstale\n{tables.END}\nafter\n", encoding="utf-8")
-    assert tables.update_readme(readme)
+    readme.write_text("before\n<!-- results:begin -->\nstale\n<!-- results:end -->\nafter\n", encoding="utf-8")
+    assert tables.update_readme(path=readme)
     text = readme.read_text(encoding="utf-8")
-    assert text == f"before\n{tables.readme_block()}\nafter\n"
-    assert not tables.update_readme(readme)
+    block = tables.readme_block()
+    assert text == f"before\n<!-- results:begin -->\n\n{block}\n\n<!-- results:end -->\nafter\n"
+    assert not tables.update_readme(path=readme)
+    assert tables.rewritten("<!-- x:begin --> old <!-- x:end -->", "new", "x") == (
+        "<!-- x:begin -->\n\nnew\n\n<!-- x:end -->"
+    )
 
 
 def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no block", encoding="utf-8")
     with pytest.raises(SkelkitError, match="no block of results"):
-        tables.update_readme(readme)
+        tables.update_readme(path=readme)
     assert readme.read_text(encoding="utf-8") == "no block"
     with pytest.raises(SkelkitError, match="cannot be read"):
-        tables.update_readme(tmp_path / "nowhere.md")
+        tables.update_readme(path=tmp_path / "nowhere.md")
 
 
 def test_the_readme_shows_the_committed_rows():
     text = README.read_text(encoding="utf-8")
-    if tables.BEGIN not in text:
-        pytest.skip("README.md has no block of results yet")
-    assert tables.rewritten(text) == text
+    assert tables.rewritten(text, tables.readme_block()) == text, "run: skelkit report --readme"

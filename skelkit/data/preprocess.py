@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from skelkit.data.clips import Clips
 from skelkit.data.datasets import sbu
 
 
+@runtime_checkable
 class Preprocess(Protocol):
     """One deterministic step."""
 

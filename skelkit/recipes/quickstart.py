@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import pandas as pd
+
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.recipes.ascal import baseline, pretraining, untrained
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier
 from skelkit.recipes.tiers import at_tier
+from skelkit.report.results import Row
 
 
 def quickstart(tier: Tier = "small", seed: int = 0) -> list[Experiment]:
@@ -21,3 +26,10 @@ def quickstart(tier: Tier = "small", seed: int = 0) -> list[Experiment]:
     supervised = Evaluation(baseline(ours, "lstm"), OwnClassifier())
     found.append(Experiment(Cell("quickstart", "Quickstart", "supervised LSTM", "own classifier", "100%"), supervised))
     return [at_tier(experiment, tier) for experiment in found]
+
+
+def summary(rows: Iterable[Row]) -> pd.DataFrame:
+    """Top-1 in percent: an encoder a line, an evaluation a column; last epoch."""
+    chosen = [r for r in rows if r.selection == "last" and r.metric != "top-5"]
+    grid = pd.DataFrame([(r.row, r.column, f"{r.value:.1f}") for r in chosen], columns=["row", "column", "value"])
+    return grid.pivot(index="row", columns="column", values="value").loc[grid["row"].unique()].fillna("")

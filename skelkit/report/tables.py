@@ -12,8 +12,6 @@ from skelkit.files import SkelkitError, project_root, whole_file
 from skelkit.report import published, results
 from skelkit.report.results import SELECTIONS, Row
 
-BEGIN = "<!-- results:begin -->"
-END = "<!-- results:end -->"
 STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "not in our text", "extension"]
 _LEGEND = (
     "Reproduced: ours lies within the larger of one point and two of our standard deviations. Not in our text: the "
@@ -43,7 +41,7 @@ def readme_block() -> str:
 
     A table with an "Average" shows its averages; every cell is folded away below it.
     """
-    parts = [BEGIN]
+    parts = []
     for paper in published.papers():
         rows = results.read(paper)
         parts += [f"#### {paper}: published cells and what became of them", summary(paper, rows), _LEGEND]
@@ -51,30 +49,36 @@ def readme_block() -> str:
             for selection in SELECTIONS:
                 if any((r.table, r.selection) == (table, selection) for r in rows):
                     parts += _section(paper, table, rows, selection)
-    return "\n\n".join([*parts, END])
+    return "\n\n".join(parts)
 
 
-def rewritten(text: str) -> str:
-    """A README's text with its block of results renewed. Raises SkelkitError where it has no pair of markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SkelkitError(f"README.md: no block of results; add the lines {BEGIN} and {END}")
-    return before + readme_block() + after
+def rewritten(text: str, block: str, name: str = "results") -> str:
+    """A README's text with the block of a name renewed. Raises SkelkitError where it has no pair of markers."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise SkelkitError(f"README.md: no block of {name}; add the lines {begin} and {end}")
+    return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
-def update_readme(path: Path | None = None) -> bool:
-    """Renew the block of results in README.md (by default the checkout's); returns whether anything changed."""
+def update_readme(block: str | None = None, name: str = "results", path: Path | None = None) -> bool:
+    """Renew a block (by default the results) of README.md (by default the checkout's); returns whether it changed."""
     path = path or project_root() / "README.md"
     try:
         old = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SkelkitError(f"{path}: cannot be read ({error.strerror}); name the README") from error
-    new = rewritten(old)
+    new = rewritten(old, readme_block() if block is None else block, name)
     if new != old:
         with whole_file(path) as part:
             part.write_text(new, encoding="utf-8")
     return new != old
+
+
+def plain(frame: pd.DataFrame) -> str:
+    """A small table of numbers as Markdown, its index as the first column."""
+    return _table(frame.rename_axis("").reset_index())
 
 
 def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[str]:

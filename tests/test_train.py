@@ -1,0 +1,298 @@
+"""The training loop: bit-identical after a kill, gradients by group, faults that say where."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny import PROCESSES, RUNS, clips_of, resident_of, training_run
+from torch import Generator, Tensor, nn
+
+from skelkit.data.views import Batch, DataSpec
+from skelkit.files import SkelkitError
+from skelkit.methods import build
+from skelkit.methods.ascal import ASCALConfig
+from skelkit.methods.supervised import SupervisedConfig
+from skelkit.models.rnn import Recurrent
+from skelkit.train import SGD, Adam, Steps, Training, train
+
+STEPS_AN_EPOCH = 3  # 20 clips in batches of 8
+
+
+class OneNumber(nn.Module):
+    """A method of one parameter x whose loss is a function of (x, step from 1)."""
+
+    def __init__(self, loss: Callable[[Tensor, int], Tensor], start: float = 1.0):
+        super().__init__()
+        self.x = nn.Parameter(torch.tensor(start))
+        self.of, self.step = loss, 0
+
+    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+        self.step += 1
+        return {"loss": self.of(self.x, self.step)}
+
+    def after_step(self) -> None:
+        pass
+
+
+def trained(method: Any, epochs: int = 4, **options: Any) -> list[dict[str, float]]:
+    """Train on twenty clips, three steps an epoch."""
+    given = {name: options.pop(name) for name in ("optimiser", "schedule", "bf16", "idle_epochs") if name in options}
+    training = Training(**{"optimiser": SGD(0.1, momentum=0), "schedule": Steps(epochs), "batch": 8, **given})
+    rng = Generator().manual_seed(0)
+    return train(method, resident_of(clips_of()), np.arange(20), training, rng, **options)
+
+
+def real_method(config: Any, cell: str = "lstm") -> Any:
+    torch.manual_seed(0)
+    clips = clips_of()
+    spec = DataSpec(len(clips), 2, clips.skeleton, clips.persons)
+    return build(config, Recurrent(cell, 8).build(spec), spec, Generator().manual_seed(0))
+
+
+def in_a_process(*args: Any, **options: Any) -> Any:
+    process = PROCESSES.Process(target=training_run, args=args, kwargs=options)
+    process.start()
+    return process
+
+
+def finished(*args: Any, **options: Any) -> int:
+    process = in_a_process(*args, **options)
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def assert_same_run(folder: Path, one: str, other: str) -> None:
+    first, second = (load_file(folder / f"{tag}.safetensors") for tag in (one, other))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert (folder / f"{one}.epochs").read_text() == (folder / f"{other}.epochs").read_text()
+
+
+@pytest.fixture(scope="module", params=list(RUNS))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A kind of training, and a folder with its uninterrupted run."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert finished(request.param, folder, "whole") == 0
+    return request.param, folder
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(run: tuple[str, Path]) -> None:
+    name, folder = run
+    checkpoint, dice = folder / "killed.checkpoint", random.Random()  # really random: any moment must do
+    for _ in range(3):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = in_a_process(name, folder, "killed", pause=0.05)
+        end = time.monotonic() + 60
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:  # at least one epoch further
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        time.sleep(dice.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert not (folder / "killed.epochs").exists()
+    assert finished(name, folder, "killed") == 0
+    assert_same_run(folder, "whole", "killed")
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 8], ids="in epoch {}".format)
+def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(run: tuple[str, Path], epoch: int) -> None:
+    name, folder = run
+    tag, middle = f"step {epoch}", STEPS_AN_EPOCH * (epoch - 1) + 2
+    assert finished(name, folder, tag, die_at_step=middle) == -signal.SIGKILL
+    assert (folder / f"{tag}.checkpoint").exists() == (epoch > 1)
+    assert finished(name, folder, tag) == 0
+    assert_same_run(folder, "whole", tag)
+
+
+def test_a_run_killed_while_it_writes_a_checkpoint_goes_on_from_the_one_before(run: tuple[str, Path]) -> None:
+    name, folder = run
+    assert finished(name, folder, "torn", die_in_checkpoint=4) == -signal.SIGKILL
+    with safe_open(folder / "torn.checkpoint", "pt") as file:
+        assert len(json.loads(file.metadata()["history"])) == 3
+    assert finished(name, folder, "torn") == 0
+    assert_same_run(folder, "whole", "torn")
+
+
+def test_idle_epochs_fill_the_queue_and_leave_the_weights() -> None:
+    method = real_method(ASCALConfig(queue=16, momentum=0.5))
+    before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    trained(method, epochs=2, idle_epochs=2)
+    after = method.state_dict()
+    assert [name for name in before if not torch.equal(before[name], after[name])] == ["queue.keys", "queue.oldest"]
+    trained(method, epochs=3, idle_epochs=2)
+    assert not torch.equal(before["encoder.cell.weight_ih_l0"], after["encoder.cell.weight_ih_l0"])
+
+
+def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    def breaks(x: Tensor, step: int) -> Tensor:
+        return x * float("nan") if step == 2 * STEPS_AN_EPOCH + 2 else x
+
+    checkpoint = tmp_path / "a.safetensors"
+    with pytest.raises(SkelkitError, match=r"loss not finite at epoch 3, step 2; lower the learning rate"):
+        trained(OneNumber(breaks), checkpoint=checkpoint, checkpoint_seconds=0)
+    with safe_open(checkpoint, "pt") as file:
+        assert [record["epoch"] for record in json.loads(file.metadata()["history"])] == [1, 2]
+        assert file.get_tensor("method.x").isfinite()
+
+
+def test_weights_spoiled_by_an_epochs_last_step_are_neither_returned_nor_kept(tmp_path: Path) -> None:
+    def breaks(x: Tensor, step: int) -> Tensor:  # a finite loss with an infinite slope
+        return (x - x.detach()).abs().sqrt() if step == 2 * STEPS_AN_EPOCH else x
+
+    checkpoint = tmp_path / "a.safetensors"
+    with pytest.raises(SkelkitError, match="x not finite after epoch 2"):
+        trained(OneNumber(breaks), epochs=2, checkpoint=checkpoint, checkpoint_seconds=0)
+    with safe_open(checkpoint, "pt") as file:
+        assert len(json.loads(file.metadata()["history"])) == 1
+
+
+@pytest.mark.parametrize("epochs", [4, 8, 60])
+def test_a_drop_at_half_time_survives_a_shorter_run(epochs: int) -> None:
+    schedule = Steps(epochs, drops=(0.5, 0.75), factor=0.1)
+    rates = [schedule.rate(epoch) for epoch in range(epochs)]
+    expected = np.repeat([1, 0.1, 0.01], [epochs // 2, epochs // 4, epochs // 4])
+    np.testing.assert_allclose(rates, expected)
+
+
+def test_the_optimiser_steps_with_the_schedules_rate() -> None:
+    seen: list[float] = []
+    method = OneNumber(lambda x, _: x)  # a slope of 1: each step subtracts the rate
+    trained(method, schedule=Steps(4, (0.5,)), callbacks=[lambda _, m: seen.append(m.x.item()) or {}])
+    np.testing.assert_allclose(-np.diff([1.0, *seen]), [0.3, 0.3, 0.03, 0.03], atol=1e-6)
+
+
+class TwoGroups(nn.Module):
+    """Two parts, each with a scalar of its own that depends on both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def losses(self) -> dict[str, Tensor]:
+        x = torch.ones(1, 2)
+        mixed = self.second(torch.tanh(self.first(x)))
+        return {"first": mixed.sum(), "second": (mixed**2).sum()}
+
+    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+        return self.losses()
+
+    def after_step(self) -> None:
+        pass
+
+
+def test_each_scalar_reaches_only_the_parameters_of_its_own_group() -> None:
+    torch.manual_seed(0)
+    method = TwoGroups()
+    before = {name: p.detach().clone() for name, p in method.named_parameters()}
+    losses = method.losses()
+    slopes: dict[str, Tensor] = {}
+    for group, value in losses.items():
+        own = dict(method.get_submodule(group).named_parameters(prefix=group))
+        slopes |= dict(zip(own, torch.autograd.grad(value, list(own.values()), retain_graph=True), strict=True))
+    rng = Generator().manual_seed(0)
+    training = Training(SGD(0.1, momentum=0), Steps(1), batch=20)
+    train(method, resident_of(clips_of()), np.arange(20), training, rng)
+    for name, parameter in method.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name] - 0.1 * slopes[name])
+
+
+def test_the_record_holds_the_sum_of_a_methods_scalars() -> None:
+    torch.manual_seed(0)
+    method = TwoGroups()
+    (expected,) = [sum(value.item() for value in method.losses().values())]
+    assert trained(method, epochs=1, optimiser=SGD(0.0))[0]["loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("config", [ASCALConfig(queue=16), SupervisedConfig()], ids=["ascal", "supervised"])
+def test_bf16_runs_on_the_cpu_and_keeps_32_bit_weights(config: Any, cell: str) -> None:
+    method = real_method(config, cell)
+    history = trained(method, epochs=2, bf16=True)
+    assert all(np.isfinite(record["loss"]) for record in history)
+    assert {p.dtype for p in method.parameters()} == {torch.float32}
+
+
+def _without_a_history(path: Path) -> None:
+    save_file(load_file(path), path)
+
+
+def _of_another_method(path: Path) -> None:
+    with safe_open(path, "pt") as file:
+        history = file.metadata()
+    save_file(load_file(path) | {"method.x": torch.zeros(3)}, path, history)
+
+
+def _without_a_generator(path: Path) -> None:
+    with safe_open(path, "pt") as file:
+        history = file.metadata()
+    save_file({k: v for k, v in load_file(path).items() if k != "rng.generator"}, path, history)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-20]),
+    "garbage": lambda path: path.write_bytes(b"\x80\x04garbage" * 50),
+    "without a history": _without_a_history,
+    "of another method": _of_another_method,
+    "without a generator": _without_a_generator,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, damage: str) -> None:
+    checkpoint = tmp_path / "a.safetensors"
+    trained(OneNumber(lambda x, _: x), epochs=1, checkpoint=checkpoint, checkpoint_seconds=0)
+    DAMAGES[damage](checkpoint)
+    place = re.escape(f"{checkpoint}: not a checkpoint of this run")
+    with pytest.raises(SkelkitError, match=f"{place}.*; delete it") as caught:
+        trained(OneNumber(lambda x, _: x), epochs=2, checkpoint=checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_checkpoint_is_written_before_its_time(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "a.safetensors"
+    trained(OneNumber(lambda x, _: x), checkpoint=checkpoint, checkpoint_seconds=3600)
+    assert not checkpoint.exists()
+
+
+def test_callbacks_numbers_join_the_record_and_leave_the_method_training() -> None:
+    method = OneNumber(lambda x, _: x)
+    modes: list[bool] = []
+
+    def monitor(epoch: int, method: nn.Module) -> dict[str, float]:
+        modes.append(method.training)
+        method.eval()
+        return {"ten times": 10.0 * epoch}
+
+    history = trained(method, epochs=2, callbacks=[monitor, monitor])
+    assert [(record["epoch"], record["ten times"]) for record in history] == [(1, 10.0), (2, 20.0)]
+    assert modes == [True] * 4
+    assert method.training
+
+
+@pytest.mark.parametrize("config", [ASCALConfig(queue=16), SupervisedConfig()], ids=["ascal", "supervised"])
+def test_the_curve_of_a_tiny_problem_falls(config: Any) -> None:
+    history = trained(real_method(config), epochs=25, optimiser=Adam(0.01))
+    curve = [record["loss"] for record in history]
+    assert [record["epoch"] for record in history] == list(range(1, 26))
+    assert np.mean(curve[-5:]) < 0.8 * np.mean(curve[:5])
+
+
+def test_no_epochs_train_nothing() -> None:
+    method = OneNumber(lambda x, _: x * float("nan"))
+    assert trained(method, epochs=0) == []
+    assert method.step == 0
