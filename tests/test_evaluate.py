@@ -1,0 +1,281 @@
+"""Metrics, frozen features, linear evaluation and kNN."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor, nn
+from torch.testing import assert_close
+
+from skelkit.data.clips import Clips
+from skelkit.data.skeleton import SBU
+from skelkit.data.views import Resident, View
+from skelkit.evaluate.features import extract
+from skelkit.evaluate.knn import KNN, knn
+from skelkit.evaluate.linear import Linear, linear
+from skelkit.evaluate.metrics import Result, confusion, result, top_k
+from skelkit.files import SkelkitError
+from skelkit.train import Steps
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=Generator().manual_seed(seed))
+
+
+def labels_of(n: int, classes: int, seed: int = 0) -> Tensor:
+    return torch.randint(classes, (n,), generator=Generator().manual_seed(seed))
+
+
+# ---- metrics
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 20), st.integers(6, 9), st.integers(0, 99))
+def test_top_k_and_confusion_equal_a_loop_over_the_clips(n: int, classes: int, seed: int) -> None:
+    scores, labels = draw(n, classes, seed=seed), labels_of(n, classes, seed)
+    table = [[0] * classes for _ in range(classes)]
+    hits = {1: 0, 5: 0}
+    for row, label in zip(scores.tolist(), labels.tolist(), strict=True):
+        ranked = sorted(range(classes), key=lambda c: -row[c])
+        table[label][ranked[0]] += 1
+        for k in hits:
+            hits[k] += label in ranked[:k]
+    found = result(scores, labels, [])
+    assert found.confusion == table
+    assert found.scores == {f"top-{k}": pytest.approx(100 * hit / n) for k, hit in hits.items()}
+
+
+def test_metrics_by_hand() -> None:
+    """Of four clips three are right; class 2 has no test clip."""
+    scores = torch.tensor([[3.0, 1, 0], [0, 2, 1], [2, 1, 0], [1, 0, 0]])
+    found = result(scores, torch.tensor([0, 1, 1, 0]), [10.0, 75.0])
+    assert found.scores == {"top-1": 75}, "no top-5 among three classes"
+    assert found.confusion == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert found.per_class()[:2] == [100, 50]
+    assert math.isnan(found.per_class()[2])
+    assert found.curve == [10, 75]
+    assert top_k(scores, torch.tensor([0, 1, 1, 0]), 2) == 100
+
+
+def test_the_diagonal_of_the_confusion_matrix_is_top_1() -> None:
+    scores, labels = draw(50, 7), labels_of(50, 7)
+    found = result(scores, labels, [])
+    assert sum(map(sum, found.confusion)) == 50
+    assert 100 * sum(found.confusion[c][c] for c in range(7)) / 50 == pytest.approx(found.scores["top-1"])
+    assert [sum(row) for row in found.confusion] == torch.bincount(labels, minlength=7).tolist()
+
+
+def test_metrics_ignore_the_order_of_the_clips_and_the_scale_of_the_scores() -> None:
+    scores, labels = draw(50, 7), labels_of(50, 7)
+    order = torch.randperm(50, generator=Generator().manual_seed(1))
+    assert result(scores, labels, []) == result(scores[order], labels[order], []) == result(9 * scores + 1, labels, [])
+
+
+def test_confusion_by_hand_is_true_class_by_predicted_class() -> None:
+    predicted, labels = torch.tensor([1, 1, 0]), torch.tensor([0, 1, 0])
+    assert confusion(predicted, labels, 2) == [[1, 1], [0, 1]]
+
+
+# ---- features
+
+
+def some_data(n: int = 7) -> Resident:
+    frames = np.random.default_rng(0).normal(size=(3 * n, 3, 15, 1)).astype(np.float32)
+    columns = {"label": [0] * n}
+    clips = Clips.from_arrays(
+        frames, np.arange(0, 3 * n + 1, 3), skeleton=SBU, classes=["a"], name="few", columns=columns
+    )
+    return Resident(clips, clips.frames, View(4))
+
+
+class Sums(nn.Module):
+    """Dropout, then the sum over axes and frames: in evaluation mode its features are known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.weight * self.dropout(x)).sum((1, 2)).flatten(1).double()
+
+
+def test_features_equal_the_encoder_clip_by_clip_without_dropout() -> None:
+    data, encoder = some_data(), Sums()
+    encoder.train()
+    index = torch.tensor([4, 0, 6])
+    found = extract(encoder, data, index)
+    expected = [data.clips(index[i : i + 1]).sum((1, 2)).flatten() for i in range(3)]
+    assert_close(found, torch.stack(expected))
+    assert found.dtype == torch.float32
+    assert not found.requires_grad
+
+
+def test_features_by_hand_are_unaugmented_sums() -> None:
+    data = some_data()
+    data.frames.fill_(0.5)  # the row of padding as well: three axes, four frames
+    assert torch.equal(extract(Sums(), data, torch.tensor([2])), torch.full((1, 15), 6.0))
+
+
+def test_features_do_not_depend_on_the_batch_size() -> None:
+    data = some_data()
+    assert_close(extract(Sums(), data, torch.arange(7), batch=2), extract(Sums(), data, torch.arange(7)))
+
+
+# ---- linear evaluation
+
+
+def clusters(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Three separable classes in four dimensions."""
+    labels = torch.arange(n) % 3
+    return 4 * torch.eye(3, 4)[labels] + 0.3 * draw(n, 4, seed=seed), labels
+
+
+def evaluated(protocol: Linear, train: Any, test: Any, classes: int = 3, seed: int = 0) -> Result:
+    torch.manual_seed(seed)
+    return linear(protocol, train, test, classes, Generator().manual_seed(seed))
+
+
+def test_the_schedule_by_hand_halves_the_rate_after_15_35_60_and_75_of_90_epochs() -> None:
+    protocol = Linear()
+    rates = [protocol.optimiser.lr * protocol.schedule.rate(epoch) for epoch in range(90)]
+    assert rates == [1.0] * 15 + [0.5] * 20 + [0.25] * 25 + [0.125] * 15 + [0.0625] * 15
+    assert (protocol.optimiser.momentum, protocol.optimiser.nesterov, protocol.optimiser.weight_decay) == (0.9, True, 0)
+    assert protocol.schedule.epochs == 90
+    assert protocol.batch == 32
+
+
+def test_linear_evaluation_equals_nesterovs_sgd_written_out() -> None:
+    train, test = clusters(10, 0), clusters(9, 1)
+    protocol = Linear(schedule=Steps(epochs=4, drops=(0.5,), factor=0.5), batch=4)
+    found = evaluated(protocol, (train[0] / 4, train[1]), (test[0] / 4, test[1]))
+
+    torch.manual_seed(0)
+    weight, bias = torch.empty(3, 4), np.zeros(3)
+    nn.Linear(4, 3)  # torch's own initialisation comes first
+    weight = nn.init.normal_(weight, std=0.01).double().numpy()
+    order, buffers = Generator().manual_seed(0), None
+    x, y = (train[0] / 4).double().numpy(), np.eye(3)[train[1]]
+    curve = []
+    for epoch in range(4):
+        rate = 1.0 if epoch < 2 else 0.5
+        for index in np.array_split(torch.randperm(10, generator=order).numpy(), [4, 8]):
+            scores = np.exp(x[index] @ weight.T + bias)
+            error = (scores / scores.sum(1, keepdims=True) - y[index]) / len(index)
+            gradients = error.T @ x[index], error.sum(0)
+            buffers = gradients if buffers is None else [0.9 * b + g for b, g in zip(buffers, gradients, strict=True)]
+            steps = [g + 0.9 * b for b, g in zip(buffers, gradients, strict=True)]
+            weight, bias = weight - rate * steps[0], bias - rate * steps[1]
+        predicted = ((test[0] / 4).double().numpy() @ weight.T + bias).argmax(1)
+        curve.append(100 * np.mean(predicted == test[1].numpy()))
+    assert found.curve == pytest.approx(curve)
+    expected = np.zeros((3, 3), int)
+    np.add.at(expected, (test[1].numpy(), predicted), 1)
+    assert found.confusion == expected.tolist()
+
+
+def test_linear_evaluation_of_one_step_by_hand() -> None:
+    """One feature: +1 is class 0, -1 class 1. A step at rate 1 from near 0 moves the weights by (.5, -.5) times 1.9
+    (Nesterov), so that every test clip is judged by its sign."""
+    train = torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1])
+    test = torch.tensor([[0.5], [2.0], [-3.0], [-0.5]]), torch.tensor([0, 0, 1, 0])
+    found = evaluated(Linear(schedule=Steps(epochs=1)), train, test, classes=2)
+    assert found.confusion == [[2, 1], [0, 1]]
+    assert found.scores == {"top-1": 75}
+
+
+def test_separable_classes_are_separated_and_the_last_epoch_is_the_result() -> None:
+    found = evaluated(Linear(schedule=Steps(epochs=5)), clusters(60, 0), clusters(30, 1))
+    assert found.scores["top-1"] == 100
+    assert len(found.curve) == 5
+    # Labels of chance: the curve moves up and down, and its best epoch is not what is reported.
+    for seed in range(20):
+        noise = draw(20, 4, seed=seed), labels_of(20, 3, seed)
+        found = evaluated(Linear(schedule=Steps(epochs=6)), noise, (draw(30, 4, seed=99), labels_of(30, 3, 99)))
+        assert found.scores["top-1"] == found.curve[-1]
+        if max(found.curve) > found.curve[-1]:
+            return
+    pytest.fail("no seed had a best epoch before its last")
+
+
+def test_linear_evaluation_ignores_the_order_of_the_test_clips_and_repeats_itself() -> None:
+    train, (x, y) = clusters(30, 0), clusters(12, 1)
+    protocol = Linear(schedule=Steps(epochs=2))
+    found = evaluated(protocol, train, (x, y))
+    assert found == evaluated(protocol, train, (x, y)) == evaluated(protocol, train, (x.flip(0), y.flip(0)))
+
+
+def test_features_are_not_touched_by_the_classifier() -> None:
+    x, y = clusters(12, 0)
+    x.requires_grad_()
+    evaluated(Linear(schedule=Steps(epochs=1)), (x.detach(), y), (x.detach(), y))
+    assert x.grad is None
+
+
+# ---- kNN
+
+
+def neighbours(query: np.ndarray, features: np.ndarray, labels: np.ndarray, k: int) -> int:
+    """The class of the k most cosine-similar features: most votes, then the nearest neighbour."""
+    similarity = [f @ query / (np.linalg.norm(f) * np.linalg.norm(query)) for f in features]
+    nearest = sorted(range(len(features)), key=lambda i: -similarity[i])[:k]
+    votes = [labels[i] for i in nearest]
+    return int(max(votes, key=lambda c: (votes.count(c), -votes.index(c))))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.integers(0, 999))
+def test_knn_equals_a_loop_over_every_pair(k: int, seed: int) -> None:
+    features, labels = draw(30, 5, seed=seed), labels_of(30, 4, seed)
+    queries, truth = draw(8, 5, seed=seed + 1), labels_of(8, 4, seed + 1)
+    expected = np.zeros((4, 4), int)
+    for query, true in zip(queries.double().numpy(), truth.tolist(), strict=True):
+        expected[true][neighbours(query, features.double().numpy(), labels.numpy(), k)] += 1
+    found = knn(KNN(k), (features, labels), (queries, truth), 4)
+    assert found.confusion == expected.tolist()
+    assert found.scores == {"kNN top-1": pytest.approx(100 * np.trace(expected) / 8)}
+    assert found.curve == []
+
+
+@pytest.mark.parametrize(("k", "predicted"), [(1, 0), (2, 0), (3, 1), (4, 0)])
+def test_knn_by_hand(k: int, predicted: int) -> None:
+    """Angles 10, 20, 30 and 40 degrees from the query, of the classes 0, 1, 1, 0: a tie goes to the nearer, and
+    at k = 4, where each has two, to class 0 again."""
+    angles = torch.tensor([10.0, 20.0, 30.0, 40.0]).deg2rad()
+    train = torch.stack([angles.cos(), angles.sin()], 1), torch.tensor([0, 1, 1, 0])
+    found = knn(KNN(k), train, (torch.tensor([[5.0, 0.0]]), torch.tensor([0])), 2)
+    assert found.confusion[0][predicted] == 1
+
+
+def test_a_tie_of_many_votes_still_goes_to_the_nearer_class() -> None:
+    """By hand: class 1 has rank 0 and ranks 7 to 12, class 0 has the seven between; seven votes each."""
+    angles = torch.arange(1.0, 15.0).deg2rad()
+    train = torch.stack([angles.cos(), angles.sin()], 1), torch.tensor([1] + [0] * 7 + [1] * 6)
+    found = knn(KNN(14), train, (torch.tensor([[1.0, 0.0]]), torch.tensor([1])), 2)
+    assert found.confusion == [[0, 0], [0, 1]]
+
+
+def test_knn_ignores_the_length_of_features_and_the_order_of_the_training_clips() -> None:
+    features, labels, queries, truth = draw(30, 5), labels_of(30, 4), draw(8, 5, seed=1), labels_of(8, 4, 1)
+    found = knn(KNN(3), (features, labels), (queries, truth), 4)
+    lengths = torch.linspace(0.1, 9, 30)[:, None]
+    assert knn(KNN(3), ((features * lengths).flip(0), labels.flip(0)), (7 * queries, truth), 4) == found
+
+
+def test_a_training_clip_is_its_own_nearest_neighbour_also_in_the_second_thousand() -> None:
+    features, labels = draw(1500, 6), labels_of(1500, 5)
+    assert knn(KNN(), (features, labels), (features, labels), 5).scores == {"kNN top-1": 100}
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_more_neighbours_than_training_clips_are_refused(k: int) -> None:
+    train = draw(3, 2), labels_of(3, 2)
+    with pytest.raises(SkelkitError, match=f"k = {k} with 3 training clips"):
+        knn(replace(KNN(), k=k), train, train, 2)

@@ -1,0 +1,229 @@
+"""What could still be filled, cheapest first, and a runner that stops in time and goes on after a failure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tiny import clips_of, save_npz
+
+from skelkit import pending, run, store
+from skelkit.data.views import View
+from skelkit.device import device_name
+from skelkit.evaluate.knn import KNN
+from skelkit.files import SkelkitError
+from skelkit.models.rnn import Recurrent
+from skelkit.pending import Job
+from skelkit.recipes import ascal
+from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment
+from skelkit.report import results
+from skelkit.report.results import Row
+
+
+def experiment(dataset: str = "here", epochs: int = 1, width: int = 4, seed: int = 0, row: str = "CAE") -> Experiment:
+    base = ascal.pretraining(dataset, "xsub", seed=seed)
+    weights = replace(
+        base,
+        data=Data(dataset, "xsub", view=View(6)),
+        encoder=Recurrent("lstm", width),
+        method=replace(base.method, queue=64),
+        training=replace(base.training, schedule=replace(base.training.schedule, epochs=epochs)),
+    )
+    return Experiment(Cell("toy", "Table I", row, "C-Sub"), Evaluation(weights, KNN(), row))
+
+
+@pytest.fixture(autouse=True)
+def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set "here" and no other; a store and results of each test's own."""
+    (tmp_path / "data").mkdir()
+    save_npz(clips_of(24), tmp_path / "data" / "here.npz")
+    for name in ("data", "store", "results"):
+        monkeypatch.setenv(f"SKELKIT_{name.upper()}", str(tmp_path / name))
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Experiment]]:
+    """The one paper's experiments, which a test fills in."""
+    experiments: list[Experiment] = []
+    pending._training_clips.cache_clear()
+    run.prepare.cache_clear()
+    monkeypatch.setattr(pending, "PAPERS", {"toy": SimpleNamespace(everything=lambda: list(experiments))})
+    yield experiments
+    run.prepare.cache_clear()
+
+
+def committed(filled: Experiment, seconds: float, device: str = "") -> Row:
+    """A row of an experiment, appended to the results."""
+    weights = filled.evaluation.weights
+    row = Row(
+        **vars(filled.cell),
+        dataset=weights.data.name,
+        split="xsub",
+        metric="kNN top-1",
+        value=50.0,
+        seed=weights.seed,
+        fold=-1,
+        tier="paper",
+        variant="paper",
+        selection="last",
+        n_train=12,
+        n_test=12,
+        key=store.key(filled.evaluation),
+        parents=(),
+        commit="unknown",
+        dirty=False,
+        versions={},
+        device=device or device_name(),
+        seconds=seconds,
+        started="2026-01-01T00:00:00+00:00",
+    )
+    results.append([row])
+    return row
+
+
+def epochs_of(jobs: Sequence[Job]) -> list[int]:
+    return [job.experiments[0].evaluation.weights.training.schedule.epochs for job in jobs]
+
+
+def test_only_what_the_present_data_can_fill_is_listed(recipe: list[Experiment]) -> None:
+    recipe += [experiment("absent"), experiment("here"), experiment("ntu60")]
+    (job,) = pending.pending()
+    assert job.experiments == (experiment("here"),)
+
+
+def test_what_has_a_row_is_not_pending(recipe: list[Experiment]) -> None:
+    recipe += [experiment(seed=0), experiment(seed=1)]
+    committed(recipe[0], seconds=1.0)
+    assert [job.experiments for job in pending.pending(["toy"])] == [(recipe[1],)]
+
+
+def test_experiments_that_share_a_training_are_one_job(recipe: list[Experiment]) -> None:
+    recipe += [experiment(row="CAE"), experiment(row="CAE+"), experiment(seed=1)]
+    assert [len(job.experiments) for job in pending.pending()] == [2, 1]
+    assert "CAE / C-Sub, CAE+ / C-Sub" in pending.pending()[0].title
+    assert "toy Table I on here, seed 0" in pending.pending()[0].title
+
+
+def test_the_cheapest_comes_first_once_there_is_a_row_to_go_by(recipe: list[Experiment]) -> None:
+    recipe += [experiment(epochs=n) for n in (30, 5, 10, 60)]
+    assert [job.minutes for job in pending.pending()] == [None] * 4
+    done = experiment(epochs=8)
+    recipe.append(done)
+    committed(done, seconds=20.0)
+    jobs = pending.pending()
+    assert epochs_of(jobs) == [5, 10, 30, 60]
+    minutes = [job.minutes for job in jobs]
+    assert minutes == sorted(minutes)
+    # By hand: twenty seconds for 8 epochs and two more for the read-out, so 2 s an epoch, and 5 + 2 epochs.
+    assert jobs[0].minutes == pytest.approx(2 * 7 / 60)
+
+
+def test_estimates_go_by_the_rows_of_this_device_where_it_has_any(recipe: list[Experiment]) -> None:
+    recipe += [experiment(epochs=8, seed=s) for s in range(3)]
+    committed(recipe[0], seconds=1000.0, device="another machine")
+    assert [job.minutes for job in pending.pending()] == pytest.approx([1000 / 60] * 2)
+    committed(recipe[1], seconds=10.0)
+    assert [job.minutes for job in pending.pending()] == pytest.approx([10 / 60])
+
+
+def test_a_wider_encoder_and_a_pretraining_before_it_cost_more() -> None:
+    small = experiment(width=4).evaluation.weights
+    wide = experiment(width=8).evaluation.weights
+    tuned = replace(small, start=small)
+    assert pending.work(wide) > pending.work(small)
+    assert pending.work(tuned) == pytest.approx(2 * pending.work(small))
+
+
+def test_an_unknown_paper_is_refused() -> None:
+    with pytest.raises(SkelkitError, match="unknown paper 'nonsense'; choose one of ascal"):
+        pending.pending(["nonsense"])
+
+
+# ── running, in threads where processes play no part ────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "_pool", ThreadPoolExecutor)
+
+
+def job(seed: int, minutes: float | None = None) -> Job:
+    return Job((experiment(seed=seed),), minutes)
+
+
+@pytest.mark.usefixtures("threads")
+def test_jobs_run_in_order_and_their_rows_stand(recipe: list[Experiment]) -> None:
+    recipe += [experiment(seed=seed) for seed in range(2)]
+    said: list[str] = []
+    assert pending.run(pending.pending(), say=said.append) == 2
+    assert [line.split("  ")[0] for line in said] == ["1 rows", "1 rows"]
+    assert [row.seed for row in results.read("toy")] == [0, 1]
+    assert pending.pending() == []
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_failing_job_is_reported_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def evaluate(given: Experiment) -> list[Any]:
+        if given.evaluation.weights.seed == 0:
+            raise SkelkitError("here: no good")
+        return [1, 2]
+
+    monkeypatch.setattr(pending, "evaluate", evaluate)
+    said: list[str] = []
+    assert pending.run([job(0), job(1)], say=said.append) == 1
+    assert said[0].startswith("failed: here: no good  toy Table I on here, seed 0")
+    assert said[1].startswith("2 rows  toy Table I on here, seed 1")
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_budget_stops_before_a_job_that_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+    monkeypatch.setattr(pending, "evaluate", lambda e: ran.append(e.evaluation.weights.seed) or [1])
+    jobs = [job(0, 0.5), job(1, 1.5), job(2, 3.0), job(3, 60.0)]
+    assert pending.run(jobs, budget=120.0, say=lambda _: None) == 2
+    assert ran == [0, 1]
+    assert pending.run(jobs, budget=0.0, say=lambda _: None) == 0
+    assert pending.run(jobs, say=lambda _: None) == 4
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_budget_counts_the_time_that_earlier_jobs_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "evaluate", lambda e: time.sleep(0.3) or [1])
+    assert pending.run([job(n) for n in range(50)], budget=0.7, say=lambda _: None) in (1, 2, 3)
+
+
+# ── running, in real processes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def suicide(experiments: tuple[Experiment, ...]) -> int:
+    """What running out of memory looks like."""
+    if experiments[0].evaluation.weights.seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run_for_real(experiments)
+
+
+run_for_real = pending._run
+
+
+def test_two_processes_side_by_side_lose_no_row_and_survive_one_that_is_killed(
+    recipe: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The killed job is reported; a job beside it may be lost with it, and is still pending then."""
+    recipe += [experiment(seed=seed) for seed in range(4)]
+    monkeypatch.setattr(pending, "_run", suicide)
+    said: list[str] = []
+    done = pending.run(pending.pending(), processes=2, say=said.append)
+    assert len(said) == 4
+    failed = [line for line in said if line.startswith("failed: ")]
+    assert 1 <= len(failed) <= 2
+    assert any("seed 1" in line for line in failed)
+    assert done == 4 - len(failed) == len(results.read("toy"))
+    assert len(pending.pending()) == len(failed)

@@ -1,0 +1,264 @@
+"""Recipes: every experiment can be built at every tier, every knob is explained, every published cell has its maker."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, get_args
+
+import pandas as pd
+import pytest
+import torch
+from torch import Generator
+
+from skelkit import augment, store
+from skelkit.data import preprocess
+from skelkit.data.skeleton import KINECT_V2
+from skelkit.data.views import DataSpec, View
+from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import Linear
+from skelkit.files import SkelkitError
+from skelkit.methods import METHODS, build
+from skelkit.models.rnn import Recurrent
+from skelkit.recipes import PAPERS, ascal, at_tier, experiment, tiers
+from skelkit.recipes.experiment import Experiment, Tier, Weights
+from skelkit.recipes.quickstart import quickstart
+from skelkit.report import published
+from skelkit.train import SGD, Adam, Steps, Training
+
+TABLES = [f"table{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 10)] + [f"figure{n}" for n in (5, 6, 8, 9, 10, 11, 12)]
+
+
+@cache
+def everything() -> list[Experiment]:
+    return [e for paper in PAPERS.values() for e in paper.everything()] + quickstart("paper")
+
+
+@cache
+def kinds() -> dict[str, Experiment]:
+    """One experiment of each kind: those that differ by more than seed, fold, split and cell."""
+    found: dict[str, Experiment] = {}
+    for e in everything():
+        weights = e.evaluation.weights
+        plain = dataclasses.replace(
+            weights,
+            seed=0,
+            data=dataclasses.replace(weights.data, fold=None, split="xsub"),
+            start=weights.start
+            and dataclasses.replace(
+                weights.start, seed=0, data=dataclasses.replace(weights.start.data, fold=None, split="xsub")
+            ),
+        )
+        found.setdefault(store.key(dataclasses.replace(e.evaluation, weights=plain)), e)
+    return found
+
+
+# ── tiers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("tier", get_args(Tier))
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
+    experiments = getattr(ascal, name)(tier=tier)
+    assert experiments
+    assert {e.tier for e in experiments} == {tier}
+    assert all(len(store.key(e.evaluation)) == 32 for e in experiments)
+
+
+def test_every_public_function_of_a_recipe_that_makes_a_table_is_among_them() -> None:
+    made = [name for name, f in inspect.getmembers(ascal, inspect.isfunction) if name.startswith(("table", "figure"))]
+    assert sorted(made) == sorted(TABLES)
+
+
+@pytest.mark.parametrize("tier", get_args(Tier))
+def test_the_quickstart_builds_at_every_tier(tier: Tier) -> None:
+    assert {e.tier for e in quickstart(tier)} == {tier}
+
+
+def differences(one: Any, other: Any, name: str = "") -> Iterator[str]:
+    """The names of the fields in which two dataclasses differ."""
+    if dataclasses.is_dataclass(one) and type(one) is type(other):
+        for field in dataclasses.fields(one):
+            yield from differences(getattr(one, field.name), getattr(other, field.name), field.name)
+    elif isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        for a, b in zip(one, other, strict=True):
+            yield from differences(a, b, name)
+    elif one != other:
+        yield name
+
+
+def test_tiers_differ_in_exactly_the_fields_of_the_allow_list() -> None:
+    found = {
+        name
+        for e in kinds().values()
+        for tier in get_args(Tier)
+        for name in differences(e.evaluation, at_tier(e, tier).evaluation)
+    }
+    found |= {name for e in everything() for name in differences(e.evaluation, at_tier(e, "smoke").evaluation)}
+    assert found == tiers.CHANGES
+
+
+def test_a_tier_changes_neither_cell_nor_variant() -> None:
+    for e in kinds().values():
+        for tier in get_args(Tier):
+            shorter = at_tier(e, tier)
+            assert (shorter.cell, shorter.variant, shorter.tier) == (e.cell, e.variant, tier)
+
+
+def test_the_tier_paper_changes_nothing() -> None:
+    assert all(at_tier(e, "paper") is e for e in everything())
+
+
+def test_an_unknown_tier_is_refused() -> None:
+    with pytest.raises(SkelkitError, match="unknown tier 'huge'; choose one of smoke, small, reduced, paper"):
+        at_tier(everything()[0], "huge")  # type: ignore[arg-type]
+
+
+def test_a_shorter_tier_is_never_longer() -> None:
+    for e in kinds().values():
+        weights = e.evaluation.weights
+        for tier in get_args(Tier):
+            less = at_tier(e, tier).evaluation.weights
+            assert less.training.schedule.epochs <= weights.training.schedule.epochs
+            assert less.encoder.width <= weights.encoder.width
+            assert less.data.view.frames <= weights.data.view.frames
+
+
+def test_the_reduced_tier_keeps_at_least_a_quarter_of_the_papers_width() -> None:
+    for e in everything():
+        assert 4 * at_tier(e, "reduced").evaluation.weights.encoder.width >= e.evaluation.weights.encoder.width or (
+            e.evaluation.weights.encoder.width == 320  # the ablation of the width itself
+        )
+
+
+def test_every_kind_of_experiment_can_be_built_at_smoke_tier() -> None:
+    spec = DataSpec(40, 17, KINECT_V2, 2)
+    built = set()
+    for e in kinds().values():
+        weights: Weights | None = at_tier(e, "smoke").evaluation.weights
+        while weights is not None:
+            if (key := (weights.encoder, weights.method)) not in built:
+                built.add(key)
+                rng = Generator().manual_seed(0)
+                method = build(weights.method, weights.encoder.build(spec), spec, rng)
+                if weights is at_tier(e, "smoke").evaluation.weights and e.evaluation.encoder:
+                    assert e.evaluation.encoder in method.encoders
+            weights = weights.start
+    assert len(built) > 30
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_every_encoder_that_is_evaluated_is_one_of_the_methods() -> None:
+    spec = DataSpec(40, 17, KINECT_V2, 2)
+    names = {(type(e.evaluation.weights.method), e.evaluation.encoder) for e in everything()}
+    for config, (settings, module) in METHODS.items():
+        method = module(settings(**({"queue": 8} if config == "ascal" else {})), Recurrent(width=4).build(spec), spec, Generator())  # fmt: skip  # noqa: E501
+        assert {name for kind, name in names if kind is settings and name} <= method.encoders.keys()
+
+
+def test_no_two_experiments_are_the_same() -> None:
+    seen = [(e.cell, store.key(e.evaluation), e.variant) for e in everything()]
+    assert len(set(seen)) == len(seen)
+
+
+# ── knobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+STEPS = [
+    cls
+    for module in (augment, preprocess)
+    for _, cls in inspect.getmembers(module, dataclasses.is_dataclass)
+    if cls.__module__ == module.__name__
+]
+CONFIGS = [
+    *(config for config, _ in METHODS.values()),
+    *(Recurrent, View, SGD, Adam, Steps, Training, Linear, KNN, *STEPS),
+    *(cls for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass) if cls.__module__ == experiment.__name__),  # fmt: skip  # noqa: E501
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
+def test_every_knob_is_explained(config: type) -> None:
+    """By a docstring under the field, or by its name in the class's own (plain words such as `momentum` count there)."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(config))).body
+    assert isinstance(tree, ast.ClassDef)
+    said = ast.get_docstring(tree) or ""
+    assert said
+    unexplained = []
+    for statement, following in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            under = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            if not under and statement.target.id not in said and statement.target.id not in SELF_EVIDENT:
+                unexplained.append(statement.target.id)
+    assert not unexplained
+
+
+SELF_EVIDENT = {
+    *("momentum", "weight_decay", "nesterov", "epochs", "factor", "optimiser", "schedule"),  # torch's own words
+    *("paper", "table", "row", "column", "tier", "variant", "cell", "evaluation", "weights", "protocol"),
+    *("data", "encoder", "method", "training", "version", "low"),  # `low` is explained with `high`
+}
+"""Names of nested configs, of optimisers' textbook knobs and of a row's fields, which results.Row documents."""
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
+def test_an_unknown_knob_raises(config: type) -> None:
+    with pytest.raises(TypeError, match="no_such_knob"):
+        config(no_such_knob=1)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
+def test_every_config_is_frozen(config: Any) -> None:
+    assert config.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_an_unknown_option_of_a_table_raises(name: str) -> None:
+    with pytest.raises(TypeError, match="no_such_option"):
+        getattr(ascal, name)(no_such_option=1)
+
+
+# ── published cells ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+OURS = {"Ours (CAE)", "Ours (CAE+)", "RNN", "GRU", "LSTM"}
+
+
+def measurable() -> pd.DataFrame:
+    """The printed numbers that a recipe of ours could measure: not the baselines that AS-CAL cites, nor a loss read
+    off a curve, nor a difference of two cells."""
+    cells = published.cells("ascal")
+    cells = cells[cells["value"].notna() & cells["metric"].isin(["top-1", "top-5"]) & (cells["column"] != "Average")]
+    return cells[~cells["note"].str.contains(r"\bcited\b")]
+
+
+def test_every_printed_number_that_is_no_cited_baseline_has_an_experiment() -> None:
+    made = {
+        (e.cell.table, e.cell.row, e.cell.column, w.data.name, w.data.split, e.cell.labels)
+        for e in everything()
+        for w in [e.evaluation.weights]
+    }
+    names = ["table", "row", "column", "dataset", "split", "labels"]
+    missing = [cell for cell in measurable()[names].itertuples(index=False, name=None) if cell not in made]
+    assert missing == []
+
+
+def test_what_nobody_measures_are_cited_baselines_losses_and_gains() -> None:
+    cells = published.cells("ascal")
+    rest = cells[cells["value"].notna() & (cells["column"] != "Average")].drop(measurable().index)
+    cited = rest[rest["note"].str.contains(r"\bcited\b")]
+    assert not set(cited["row"]) & OURS
+    assert set(rest.drop(cited.index)["metric"]) <= {"contrastive loss", "gain"}
+
+
+def test_every_experiment_of_a_published_data_set_names_a_published_table() -> None:
+    known = set(published.cells("ascal")["table"])
+    ours = {e.cell.table for e in everything() if e.cell.paper == "ascal"}
+    assert ours - known == {"NW-UCLA"}
+
+
+def test_a_random_encoder_stands_beside_every_comparison() -> None:
+    for name in ("table2", "table3", "table4", "table5", "figure9"):
+        assert "random encoder" in {e.cell.row for e in getattr(ascal, name)()}

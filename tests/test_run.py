@@ -1,0 +1,312 @@
+"""From an experiment to its rows: nothing is trained twice, nothing is measured on what it was trained to know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+
+from skelkit import run, store
+from skelkit.data.clips import Clips
+from skelkit.data.views import View
+from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import Linear, linear
+from skelkit.files import SkelkitError
+from skelkit.recipes import ascal, at_tier
+from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
+from skelkit.report import results
+from skelkit.train import SGD, Steps
+
+CELL = Cell("ascal", "Table V", "Ours (CAE)", "Fold 1")
+
+
+def weights(**changes: Any) -> Weights:
+    """AS-CAL on forty synthetic clips, one epoch."""
+    (experiment,) = [at_tier(Experiment(CELL, Evaluation(ascal.pretraining("synthetic", "xsub"), KNN())), "smoke")]
+    return replace(experiment.evaluation.weights, **changes)
+
+
+def smoke(protocol: Any = None, encoder: str = "", **changes: Any) -> Experiment:
+    protocol = protocol or Linear(schedule=Steps(2))
+    return Experiment(CELL, Evaluation(weights(**changes), protocol, encoder), tier="smoke")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Clips:
+    """The embedded clips, once a session."""
+    return run.load("synthetic")
+
+
+@pytest.fixture(autouse=True)
+def _places(synthetic: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store and a results folder of each test's own; the clips are opened once."""
+    monkeypatch.setattr(run, "load", lambda name: synthetic)
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path / "results"))
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Count the calls of a function of run.py."""
+
+    def count(name: str) -> list[str]:
+        calls: list[str] = []
+        real = getattr(run, name)
+
+        def noted(*args: Any, **options: Any) -> Any:
+            calls.append(name)
+            return real(*args, **options)
+
+        monkeypatch.setattr(run, name, noted)
+        return calls
+
+    return count
+
+
+def never(*_: Any, **__: Any) -> Any:
+    raise AssertionError("this should have been found again")
+
+
+def test_a_second_evaluation_trains_extracts_and_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run.evaluate(smoke())
+    for name in ("train", "extract", "linear", "knn", "measure", "weights_folder", "features"):
+        monkeypatch.setattr(run, name, never)
+    assert run.evaluate(smoke()) == first
+
+
+def test_a_row_says_what_was_measured_on_what() -> None:
+    rows = run.evaluate(smoke())
+    assert [(r.metric, r.selection) for r in rows] == [
+        ("top-1", "last"),
+        ("top-5", "last"),
+        ("top-1", "best test epoch"),
+    ]
+    for row in rows:
+        assert {name: getattr(row, name) for name in asdict(CELL)} == asdict(CELL)
+        assert (row.dataset, row.split, row.fold, row.seed, row.tier) == ("synthetic", "xsub", -1, 0, "smoke")
+        assert (row.n_train, row.n_test) == (40, 40)
+        assert row.key == store.key(smoke().evaluation)
+        assert row.parents == (store.key(weights()),)
+        assert {"python", "torch", "numpy", "skelkit", "data"} <= row.versions.keys()
+        assert row.device.startswith("cpu")
+        assert row.seconds > 0
+
+
+def test_the_best_test_epoch_is_a_second_row_and_never_the_first() -> None:
+    last, best = (
+        next(r for r in run.evaluate(smoke()) if (r.metric, r.selection) == ("top-1", selection))
+        for selection in ("last", "best test epoch")
+    )
+    curve = run.measure(smoke().evaluation)["curve"]
+    assert len(curve) == 2
+    assert last.value == pytest.approx(curve[-1], abs=1e-3)
+    assert best.value == pytest.approx(max(curve), abs=1e-3)
+
+
+def test_a_protocol_without_epochs_has_no_best_one() -> None:
+    assert [(r.metric, r.selection) for r in run.evaluate(smoke(KNN()))] == [("kNN top-1", "last")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"labels": 0.5},
+        {"method": replace(weights().method, temperature=0.1)},
+        {"encoder": replace(weights().encoder, cell="gru")},
+        {"data": replace(weights().data, view=View(10))},
+        {"training": replace(weights().training, batch=16)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_changed_knob_makes_a_new_key(change: dict[str, Any]) -> None:
+    assert store.key(smoke(**change).evaluation) != store.key(smoke().evaluation)
+    assert store.key(weights(**change)) != store.key(weights())
+
+
+def test_a_changed_knob_of_the_classifier_trains_the_encoder_no_second_time(
+    counted: Callable[[str], list[str]],
+) -> None:
+    trainings, extractions = counted("train"), counted("extract")
+    first, second = run.evaluate(smoke()), run.evaluate(smoke(Linear(schedule=Steps(3))))
+    assert first[0].key != second[0].key
+    run.evaluate(smoke(KNN()))
+    assert (len(trainings), len(extractions)) == (1, 2)  # the training clips and the test clips
+
+
+def test_a_cells_name_is_no_part_of_the_key() -> None:
+    """Two cells with one measurement: it is made once, and each has its row."""
+    other = replace(smoke(), cell=replace(CELL, table="Fig. 9", row="None"))
+    first = run.evaluate(smoke())
+    assert [(r.table, r.row, r.value) for r in run.evaluate(other)] == [("Fig. 9", "None", r.value) for r in first]
+    assert len(results.read("ascal", run.rows_folder("smoke"))) == 2 * len(first)
+
+
+def test_rows_are_found_by_key_in_a_fresh_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = replace(smoke(), tier="paper")
+    first = run.evaluate(committed)
+    assert (tmp_path / "results" / "rows" / "ascal.jsonl").exists()
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "another"))
+    monkeypatch.setattr(run, "train", never)
+    monkeypatch.setattr(run, "load", never)  # neither data nor weights are asked for
+    assert run.rows_of(committed) == first
+    assert run.evaluate(committed) == first
+    assert not (tmp_path / "another").exists()
+
+
+def test_smoke_rows_never_go_to_the_results(tmp_path: Path) -> None:
+    run.evaluate(smoke())
+    run.evaluate(replace(smoke(), tier="small"))
+    assert not (tmp_path / "results").exists()
+    assert [r.tier for r in results.read("ascal", tmp_path / "store" / "rows")][0] == "smoke"
+    with pytest.raises(SkelkitError, match="smoke row is never committed"):
+        results.append(run.rows_of(smoke()))
+
+
+def test_a_random_encoder_needs_no_training(counted: Callable[[str], list[str]]) -> None:
+    chosen = ascal.untrained(weights())
+    experiment = Experiment(CELL, Evaluation(chosen, KNN()), tier="smoke")
+    run.evaluate(experiment)
+    assert store.record(run.weights_folder(chosen))["history"] == []
+    start, _ = run.untrained(chosen)
+    ends = run.trained(chosen).state_dict()
+    assert all(torch.equal(tensor, ends[name]) for name, tensor in start.state_dict().items())
+
+
+def test_training_starts_from_the_random_encoder_of_its_seed() -> None:
+    start, _ = run.untrained(weights())
+    other, _ = run.untrained(ascal.untrained(weights()))
+    further, _ = run.untrained(weights(seed=1))
+    states = [m.encoder.state_dict()["cell.weight_ih_l0"] for m in (start, other, further)]
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+def test_recompute_trains_extracts_and_measures_again(counted: Callable[[str], list[str]]) -> None:
+    first = run.evaluate(smoke())
+    path = store.folder_of("features", {"weights": weights(), "encoder": ""})
+    made = path.stat().st_ino
+    calls = {name: counted(name) for name in ("train", "extract", "linear")}
+    second = run.evaluate(smoke(), recompute=True)
+    assert {name: len(list_) for name, list_ in calls.items()} == {"train": 1, "extract": 2, "linear": 1}
+    assert path.stat().st_ino != made
+    assert [r.value for r in second] == [r.value for r in first]  # the same bits, on the same machine
+    assert len(results.read("ascal", run.rows_folder("smoke"))) == len(first)
+
+
+def test_a_training_that_was_interrupted_goes_on_and_its_checkpoint_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "extract", never)
+        with pytest.raises(AssertionError):
+            run.evaluate(smoke())
+    assert store.built("weights", weights())
+    assert list((tmp_path / "store" / "checkpoints").glob("*.safetensors")) == []
+    assert not store.built("features", {"weights": weights(), "encoder": ""})
+    assert not store.built("evaluations", smoke().evaluation)
+    assert results.read("ascal", run.rows_folder("smoke")) == []
+
+
+def test_cae_plus_is_query_and_key_side_by_side() -> None:
+    query, key, both = (run.features(weights(), name) for name in ("CAE", "k", "CAE+"))
+    for side in (0, 1):
+        assert torch.equal(torch.cat([query[side], key[side]], 1), both[side])
+    assert not torch.equal(query[0], key[0])
+    main = run.features(weights())
+    assert torch.equal(main[0], query[0])
+
+
+def test_features_are_of_the_splits_own_clips_in_order() -> None:
+    train, test = run.features(weights(), "CAE")
+    prepared = run.prepare(weights().data)
+    encoder = run.trained(weights()).eval().encoder
+    for features, index in ((train, prepared.split.train), (test, prepared.split.test)):
+        one_by_one = torch.cat([encoder(prepared.resident.clips(torch.tensor([int(i)]))) for i in index])
+        torch.testing.assert_close(features, one_by_one.detach(), rtol=1e-4, atol=1e-6)
+    subjects = prepared.clips.column("subject")
+    assert not set(subjects[prepared.split.train]) & set(subjects[prepared.split.test])
+
+
+def test_on_shuffled_training_labels_the_representation_is_near_chance() -> None:
+    """Were test labels to leak anywhere into features or read-out, this would be far above chance."""
+    data = Data("synthetic", "xsub", view=View(20), clips=340)
+    base = ascal.pretraining("synthetic", "xsub")
+    chosen = replace(
+        base,
+        data=data,
+        encoder=replace(base.encoder, width=32),
+        method=replace(base.method, queue=128),
+        training=replace(base.training, schedule=Steps(2)),
+    )
+    train, test = run.features(chosen, "CAE")
+    prepared = run.prepare(data)
+    labels = prepared.resident.labels
+    sides = [labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test)]
+    protocol, classes = Linear(SGD(0.5, nesterov=True), Steps(10), 32), len(prepared.clips.classes)
+
+    def top1(of_training: torch.Tensor) -> float:
+        torch.manual_seed(0)
+        found = linear(protocol, (train, of_training), (test, sides[1]), classes, Generator().manual_seed(0))
+        return found.scores["top-1"]
+
+    rng, chance = Generator().manual_seed(0), 100 / classes
+    shuffled = [top1(sides[0][torch.randperm(len(sides[0]), generator=rng)]) for _ in range(3)]
+    assert np.mean(shuffled) < 1.7 * chance
+    assert top1(sides[0]) > 2 * chance > np.mean(shuffled)
+
+
+def test_a_supervised_method_is_tested_by_its_own_classifier_and_its_history_has_the_best_epoch() -> None:
+    baseline = ascal.baseline(weights(), "gru")
+    baseline = replace(baseline, training=replace(baseline.training, schedule=Steps(3)))
+    rows = run.evaluate(Experiment(CELL, Evaluation(baseline, OwnClassifier()), tier="smoke"))
+    history = store.record(run.weights_folder(baseline))["history"]
+    curve = [record["test top-1"] for record in history]
+    values = {(r.metric, r.selection): r.value for r in rows}
+    assert values["top-1", "last"] == pytest.approx(curve[-1], abs=1e-3)
+    assert values["top-1", "best test epoch"] == pytest.approx(max(curve), abs=1e-3)
+
+
+def test_a_label_fraction_trains_on_so_many_clips_and_starts_from_the_pretrained_encoder() -> None:
+    chosen = weights()
+    tuned = replace(ascal.baseline(chosen, "lstm"), labels=0.5, start=chosen)
+    start, _ = run.untrained(tuned)
+    pretrained = run.trained(chosen).encoder.state_dict()
+    assert all(torch.equal(tensor, pretrained[name]) for name, tensor in start.encoder.state_dict().items())
+    prepared = run.prepare(tuned.data)
+    half = run.labelled(tuned, prepared)
+    assert set(half) < set(prepared.split.train)
+    assert run.measure(Evaluation(tuned, OwnClassifier()))["n_train"] == len(half)
+
+
+def test_every_evaluation_has_a_confusion_matrix_and_an_accuracy_of_each_class() -> None:
+    for protocol in (Linear(schedule=Steps(2)), KNN()):
+        found = run.measure(smoke(protocol).evaluation)
+        confusion = np.array(found["confusion"])
+        assert confusion.sum() == found["n_test"] == 40
+        top1 = found["scores"].get("top-1", found["scores"].get("kNN top-1"))
+        assert 100 * confusion.trace() / 40 == pytest.approx(top1, abs=1e-3)
+        hit, there = confusion.diagonal(), confusion.sum(1)
+        np.testing.assert_allclose(found["per_class"], np.where(there > 0, 100 * hit / np.maximum(there, 1), np.nan))
+
+
+def test_no_row_without_the_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SKELKIT_BUILD", "0")
+    with pytest.raises(SkelkitError, match="SKELKIT_BUILD=0; run: "):
+        run.evaluate(smoke())
+    assert os.listdir(tmp_path) == []
+
+
+def test_curves_are_the_stored_histories() -> None:
+    assert run.curves([smoke()]) == []
+    run.evaluate(smoke())
+    (point,) = run.curves([smoke()])
+    assert (point["row"], point["epoch"], point["seed"]) == ("Ours (CAE)", 1, 0)
+    assert np.isfinite(point["loss"])
