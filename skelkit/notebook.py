@@ -90,24 +90,34 @@ def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.D
     return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
 
 
+def by_seed(
+    rows: Iterable[Row], metric: str = "top-1", selection: str = "last", experiments: Iterable[Experiment] = ()
+) -> pd.DataFrame:
+    """One line a cell and seed, in the order of the rows: its mean over folds, in the columns row, column, seed, value.
+
+    experiments: what was to be run; a seed that lacks one of its folds is then left out.
+    """
+    cell = ["row", "column", "seed"]
+    chosen = [(r.row, r.column, r.seed, r.value) for r in rows if r.metric == metric and r.selection == selection]
+    found = pd.DataFrame(chosen, columns=[*cell, "value"]).groupby(cell, sort=False)["value"].agg(["mean", "size"])
+    wanted = pd.Series([(e.cell.row, e.cell.column, e.evaluation.weights.seed) for e in experiments], dtype=object)
+    if len(wanted):
+        found = found[found["size"] >= wanted.value_counts().reindex(found.index.to_flat_index()).to_numpy()]
+    return found["mean"].rename("value").reset_index()
+
+
 def pivot(
     rows: Iterable[Row], metric: str = "top-1", selection: str = "last", experiments: Iterable[Experiment] = ()
 ) -> pd.DataFrame:
     """Mean over folds and seeds, row by column, in the order of the rows: for ablations and heat maps.
 
-    experiments: what was to be run; the table then has all their cells, NaN where a cell lacks some of its folds or
-    seeds.
+    experiments: what was to be run; the table then has all their cells, NaN where a cell has no seed with all folds.
     """
-    chosen = pd.DataFrame(
-        [(r.row, r.column, r.value) for r in rows if r.metric == metric and r.selection == selection],
-        columns=["row", "column", "value"],
-    )
-    wanted = pd.DataFrame([(e.cell.row, e.cell.column) for e in experiments], columns=["row", "column"])
-    if wanted.empty:
-        wanted = chosen[["row", "column"]]
-    by_cell = chosen.groupby(["row", "column"])["value"]
-    means = by_cell.mean()[by_cell.size() >= wanted.value_counts().reindex(by_cell.size().index)]
-    return means.unstack().reindex(index=wanted["row"].unique(), columns=wanted["column"].unique())
+    experiments = list(experiments)
+    seeds = by_seed(rows, metric, selection, experiments)
+    names = {name: [getattr(e.cell, name) for e in experiments] or seeds[name] for name in ("row", "column")}
+    grid = seeds.groupby(["row", "column"])["value"].mean().unstack()
+    return grid.reindex(index=pd.unique(pd.Series(names["row"])), columns=pd.unique(pd.Series(names["column"])))
 
 
 def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:

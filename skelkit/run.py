@@ -35,7 +35,7 @@ from skelkit.methods.supervised import SupervisedConfig
 from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
-from skelkit.train import train
+from skelkit.train import History, train
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
         save_file(
             {k: v.detach().cpu().contiguous() for k, v in method.state_dict().items()}, folder / "weights.safetensors"
         )
-        checkpoint.unlink(missing_ok=True)
+        for left in (checkpoint, *checkpoint.parent.glob(f".{checkpoint.name}.*.part")):  # the latter of killed runs
+            left.unlink(missing_ok=True)
         return {"history": history, "seconds": time.monotonic() - started, **provenance(prepared.clips)}
 
     return store.stage("weights", weights, make, again=again)
@@ -177,7 +178,7 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
     return store.record(store.stage("evaluations", evaluation, make, again=again))
 
 
-def _measure(evaluation: Evaluation, prepared: Prepared, history: list[dict[str, float]], again: bool) -> Result:
+def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again: bool) -> Result:
     labels = prepared.resident.labels
     train_labels, test_labels = (labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test))
     classes, protocol = len(prepared.clips.classes), evaluation.protocol

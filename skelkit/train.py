@@ -79,6 +79,8 @@ class Training:
     """Run the loss under bfloat16 autocast; weights and contrastive logits stay in 32 bit."""
 
 
+History = list[dict[str, int | float]]
+"""One record an epoch: "epoch" from 1, "loss", and what the monitors add."""
 Callback = Callable[[int, nn.Module], dict[str, float]]
 """A monitor: (epoch from 1, method) -> named numbers that join the epoch's record."""
 
@@ -94,7 +96,7 @@ def train(
     checkpoint_seconds: float = 20.0,
     callbacks: Sequence[Callback] = (),
     progress: bool | None = None,
-) -> list[dict[str, float]]:
+) -> History:
     """Train a method on some clips of a resident data set, and return one record an epoch (epoch, loss, monitors).
 
     members: indices of the training clips. rng: draws the order of clips and the augmentations, on data's device.
@@ -182,7 +184,7 @@ def _check_weights(method: nn.Module, epoch: int) -> None:
             )
 
 
-def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history: list[dict[str, float]]) -> None:
+def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history: History) -> None:
     tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": v for name, v in state.items() if isinstance(v, Tensor)}
@@ -197,11 +199,11 @@ def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history
         )
 
 
-def _resume(path: Path, method: nn.Module, optimiser: Any, rng: Generator) -> list[dict[str, float]]:
+def _resume(path: Path, method: nn.Module, optimiser: Any, rng: Generator) -> History:
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            history: list[dict[str, float]] = json.loads(file.metadata()["history"])
+            history: History = json.loads(file.metadata()["history"])
         method.load_state_dict({k.removeprefix("method."): v for k, v in tensors.items() if k.startswith("method.")})
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import beartype
 import pytest
 import torch
 
-from skelkit.data import clips
-from skelkit.files import data_folders
+# As in PEP 484, and so for mypy, an int is taken where a float is wanted; before skelkit is imported and decorated.
+beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[assignment]
+
+from skelkit.data import clips  # noqa: E402
+from skelkit.files import data_folders  # noqa: E402
 
 NOTEBOOK_OUTCOMES = pytest.StashKey[list]()
 """Where `tests/test_notebooks.py` leaves what became of the notebooks, for the table at the end."""

@@ -57,6 +57,7 @@ def step_of(method: ASCAL, batch: Batch, rng: Generator) -> Tensor:
     """One step of training by plain SGD, as the training loop takes it."""
     optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1)
     (loss,) = method.loss(batch, rng).values()
+    optimiser.zero_grad()
     loss.backward()
     optimiser.step()
     method.after_step()
@@ -160,9 +161,7 @@ def test_one_generator_state_gives_one_loss_and_no_global_generator_is_read() ->
 def test_in_training_f_k_follows_the_updated_f_q_and_the_queue_takes_the_keys_of_before() -> None:
     """One step of the real training loop on four clips."""
     method, data = method_of(replace(CONFIG, steps=())), ten_clips()
-    before_q, before_k, before_queue = (
-        copied(m) for m in (method.encoder, method.encoders["k"], method.queue)
-    )
+    before_q, before_k, before_queue = (copied(m) for m in (method.encoder, method.encoders["k"], method.queue))
     members = np.array([3, 8, 1, 6])
     with torch.no_grad():
         keys = method.encoders["k"](data.clips(torch.from_numpy(members)))
@@ -282,10 +281,10 @@ def test_the_memory_bank_has_a_momentum_of_its_own_and_no_use_for_a_key_encoder(
 def test_every_paradigm_learns_to_tell_ten_clips_apart(paradigm: Any) -> None:
     config = ASCALConfig(queue=16, temperature=0.2, momentum=0.5, paradigm=paradigm, steps=(GaussianNoise(),))
     method = method_of(config, replace(LSTM, width=12))
-    schedule = replace(TRAINING, optimiser=SGD(lr=0.05), schedule=Steps(epochs=40))
-    history = train(method, ten_clips(), np.arange(10), schedule, Generator().manual_seed(0))
+    training = replace(TRAINING, optimiser=SGD(lr=0.05), schedule=Steps(epochs=15), batch=5)
+    history = train(method, ten_clips(), np.arange(10), training, Generator().manual_seed(0))
     losses = [record["loss"] for record in history]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[1:6])
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
 @every_paradigm

@@ -249,9 +249,7 @@ def test_skelkit_build_0_in_a_notebook_names_the_magic(folder: Path, monkeypatch
         store.stage("things", 1, answer)
 
 
-def test_skelkit_build_0_in_a_worker_names_its_parents_command(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_skelkit_build_0_in_a_worker_names_its_parents_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKELKIT_BUILD", "0")
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "spawn_main()", "--multiprocessing-fork"])
@@ -283,7 +281,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path) -> None:
     def large(part: Path) -> None:
         (part / "large").write_bytes(b"0" * 100_000)
 
-    with no_file_beyond(50_000), pytest.raises(SkelkitError, match="cannot be written.*free space") as caught:
+    with no_file_beyond(50_000), pytest.raises(SkelkitError, match=r"cannot be written.*free space") as caught:
         store.stage("things", 1, large)
     assert "\n" not in str(caught.value)
     assert not store.built("things", 1)

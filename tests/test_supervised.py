@@ -105,9 +105,9 @@ def test_every_baseline_learns_three_poses_and_tests_its_own_classifier(cell: st
         frames, np.arange(0, 49, 4), skeleton=SBU, classes=["a", "b", "c"], name="poses", columns=columns
     )
     data, method = Resident(clips, clips.frames, View(5)), method_of(cell=cell)
-    training = Training(Adam(lr=0.01), Steps(epochs=12), batch=4)
+    training = Training(Adam(lr=0.01), Steps(epochs=10), batch=6)
     history = train(method, data, np.arange(12), training, Generator().manual_seed(0))
     assert history[0]["loss"] == pytest.approx(np.log(3), abs=0.2)
-    assert history[-1]["loss"] < 0.3
+    assert history[-1]["loss"] < 0.6
     scores = extract(method, data, torch.arange(12))
     assert scores.argmax(1).tolist() == columns["label"]

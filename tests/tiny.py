@@ -26,7 +26,7 @@ from skelkit.models.rnn import Recurrent
 from skelkit.train import SGD, Adam, Steps, Training
 
 PROCESSES = multiprocessing.get_context("forkserver")  # real processes; torch is imported once for all of them
-PROCESSES.set_forkserver_preload(["pytest", "skelkit.methods", "skelkit.train"])
+PROCESSES.set_forkserver_preload(["pytest", "torch._dynamo", "skelkit.methods", "skelkit.train"])
 
 
 def clips_of(
@@ -43,7 +43,9 @@ def clips_of(
     lengths = rng.integers(5, 12, n)
     label = np.arange(n) % classes
     poses = rng.normal(0, 1, (classes, 3, len(skeleton), persons))
-    frames = np.concatenate([poses[c] + rng.normal(0, 0.3, (t, *poses[c].shape)) for t, c in zip(lengths, label)])
+    frames = np.concatenate(
+        [poses[c] + rng.normal(0, 0.3, (t, *poses[c].shape)) for t, c in zip(lengths, label, strict=True)]
+    )
     columns = {
         "label": label,
         "subject": 1 + np.arange(n) // classes % 4,

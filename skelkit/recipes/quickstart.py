@@ -23,8 +23,9 @@ def quickstart(tier: Tier = "small", seed: int = 0) -> list[Experiment]:
         for row, weights in rows.items()
         for column, protocol in (("linear evaluation", Linear()), ("kNN", KNN()))
     ]
-    supervised = Evaluation(baseline(ours, "lstm"), OwnClassifier())
-    found.append(Experiment(Cell("quickstart", "Quickstart", "supervised LSTM", "own classifier", "100%"), supervised))
+    for column, own in (("kNN", KNN()), ("own classifier", OwnClassifier())):
+        cell = Cell("quickstart", "Quickstart", "supervised LSTM", column, "100%")
+        found.append(Experiment(cell, Evaluation(baseline(ours, "lstm"), own)))
     return [at_tier(experiment, tier) for experiment in found]
 
 

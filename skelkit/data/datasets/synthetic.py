@@ -22,14 +22,15 @@ from skelkit.files import SkelkitError
 
 VERSION = 1
 """Raised when the same parameters come to mean other clips."""
-FPS = 15
-SHORTEST, LONGEST = 20, 60
+FPS = 20
+SHORTEST, LONGEST = 40, 60
 """Frames a clip."""
 CAMERAS = {1: 0.0, 2: -45.0, 3: 45.0}
 """Where each camera stands, in degrees around the actors; all three film the same performance."""
 FOLDS = 5
 HEADING = 14
 PAUSE = 0.6
+PACE = 0.9
 
 BODY = {  # joint: its parent, and its place in metres as seen from there: left, up, forward. The right side is a mirror
     "spine_middle": ("spine_base", (0.0, 0.30, 0.0)),
@@ -210,10 +211,9 @@ def act(moves: tuple[Move, ...], who: Subject, phase: np.ndarray, pace: float, r
 def perform(action: Action, actor: Subject, partner: Subject, rng: np.random.Generator) -> np.ndarray:
     """One performance: joint places (t, m, v, 3) in metres, x to the right of the middle camera, y up, z away from it."""
     tempo = actor.tempo * rng.normal(1, 0.08)
-    before, after = rng.uniform(0.0, PAUSE, 2)  # seconds
-    frames = round((action.seconds / tempo + before + after) * FPS)
-    frames = min(max(frames, SHORTEST), LONGEST)
-    phase = (np.arange(frames) / FPS - before) * tempo / action.seconds
+    frames = int(rng.integers(SHORTEST, LONGEST, endpoint=True))
+    before = rng.uniform(0.0, PAUSE)
+    phase = (np.arange(frames) / FPS - before) * tempo / (action.seconds * PACE)
     phase = phase + rng.normal(0, 0.04) * np.sin(2 * np.pi * phase.clip(0, 1))
     pace = rng.normal(1, 0.12)
     people = [act(action.moves, actor, phase, pace, rng)]

@@ -1,0 +1,332 @@
+"""Speed and memory, as ratios measured in one run: `skelkit bench [PART...]`.
+
+The two sides of a ratio take turns, so that a busy machine slows both; what is printed is the median over the turns,
+with the least and the greatest. Nothing here passes or fails a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from skelkit.augment import augment
+from skelkit.data.clips import COLUMNS, Clips
+from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
+from skelkit.data.views import DataSpec, Resident
+from skelkit.device import device, device_name
+from skelkit.evaluate.features import extract
+from skelkit.evaluate.linear import Linear, linear
+from skelkit.files import SkelkitError
+from skelkit.methods import build
+from skelkit.methods.ascal import ASCALConfig
+from skelkit.recipes.ascal import pretraining
+from skelkit.recipes.experiment import Experiment, OwnClassifier, Weights
+from skelkit.recipes.quickstart import quickstart
+from skelkit.train import Steps, train
+
+NTU60_CLIPS, NTU60_CROSS_VIEW = 56_578, 37_646
+"""Clips of NTU RGB+D 60 without those that lack a skeleton: all, and the training clips of C-View."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the report."""
+
+    measured: str
+    must_reach: str
+    reached: str
+    met: bool | None = None
+    """None: there is nothing to reach."""
+
+
+def main(parts: list[str]) -> None:
+    """Measure the parts (all of `PARTS` by default) and print a Markdown table, a line as soon as it is known."""
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise SkelkitError(f"bench: no part {unknown[0]!r}; choose among {', '.join(PARTS)}")
+    print(f"| part | {device_name()}, torch {torch.__version__} | must reach | reached (least to greatest) | |")
+    print("|---|---|---|---|---|", flush=True)
+    for part in parts or PARTS:
+        for line in PARTS[part]():
+            verdict = {None: "", True: "yes", False: "no"}[line.met]
+            print(f"| {part} | {line.measured} | {line.must_reach} | {line.reached} | {verdict} |", flush=True)
+
+
+def spread(values: Sequence[float], form: str = ".1f") -> str:
+    """The median, and the least and greatest value."""
+    return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def turns(sides: Sequence[Callable[[], object]], rounds: int, calls: int = 1) -> list[list[float]]:
+    """Seconds a call of each side in each round, sides in turn; of several calls in a row the quickest counts."""
+
+    def seconds(side: Callable[[], object]) -> float:
+        started = _now()
+        side()
+        return _now() - started
+
+    for side in sides:
+        side()  # the first call allocates and warms up
+    times = [[min(seconds(side) for _ in range(calls)) for side in sides] for _ in range(rounds)]
+    return [list(column) for column in zip(*times, strict=True)]
+
+
+def _now() -> float:
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def plain_loop(
+    clips: Float[np.ndarray, "b 3 t v m"], backwards: Bool[np.ndarray, " b"], matrices: Float[np.ndarray, "b 3 3"]
+) -> Float[np.ndarray, "b 3 t v m"]:
+    """Reverse and shear clip by clip, each joint's place times the matrix: what the tests compare `augment` with."""
+    views = []
+    for clip, flag, matrix in zip(clips, backwards, matrices, strict=True):
+        points = (clip[:, ::-1] if flag else clip).transpose(1, 2, 3, 0)  # (t v m 3)
+        views.append((points.reshape(-1, 3) @ matrix.T).reshape(points.shape).transpose(3, 0, 1, 2))
+    return np.stack(views)
+
+
+def planar_loop(
+    clips: Float[np.ndarray, "b 3 t v m"], backwards: Bool[np.ndarray, " b"], matrices: Float[np.ndarray, "b 3 3"]
+) -> Float[np.ndarray, "b 3 t v m"]:
+    """The best such loop known: it has taken over `augment`'s layout, (3 3) @ (3 tvm), and copies once."""
+    views = np.empty_like(clips)
+    for view, clip, flag, matrix in zip(views, clips, backwards, matrices, strict=True):
+        view[:] = (matrix @ (clip[:, ::-1] if flag else clip).reshape(3, -1)).reshape(clip.shape)
+    return views
+
+
+def views(clips: int = 64, rounds: int = 15) -> list[Line]:
+    """Two default views of a batch, on the device, against NumPy loops on the CPU that draw their numbers at once."""
+    batch = np.random.default_rng(0).standard_normal((clips, 3, 150, 25, 2), dtype=np.float32)
+    x, steps = torch.from_numpy(batch).to(device()), ASCALConfig().steps
+    rng, numbers = Generator(device()).manual_seed(0), np.random.default_rng(0)
+
+    def by(loop: Callable[..., np.ndarray]) -> np.ndarray:
+        matrices = numbers.uniform(-1, 1, (clips, 3, 3)).astype(np.float32)
+        matrices[:, range(3), range(3)] = 1
+        return loop(batch, numbers.random(clips) < 0.5, matrices)
+
+    ours, *others = turns(
+        [
+            lambda: (augment(x, steps, rng), augment(x, steps, rng)),
+            lambda: (by(plain_loop), by(plain_loop)),
+            lambda: (by(planar_loop), by(planar_loop)),
+        ],
+        rounds,
+        calls=5,
+    )
+    lines = []
+    for name, loop in zip(("the plain NumPy loop", "the best NumPy loop known"), others, strict=True):
+        ratios = [theirs / mine for mine, theirs in zip(ours, loop, strict=True)]
+        rates = f"{clips / median(ours):,.0f} against {clips / median(loop):,.0f} clips/s"
+        what = f"two views of {clips} clips of 150 x 2 x 25 x 3: `augment` / {name}"
+        lines.append(Line(what, "6 x", f"{spread(ratios)} x; {rates}", median(ratios) >= 6))
+    # The goal is set against the plain loop; the other says how much of the gain is the layout's.
+    return [lines[0], replace(lines[1], must_reach="", met=None)]
+
+
+def random_clips(skeleton: Skeleton, clips: int, frames: int, classes: int = 1) -> Clips:
+    """Noise of two persons in the shape of a data set, every clip of the same length."""
+    noise = np.random.default_rng(0).standard_normal((clips * frames, 3, len(skeleton), 2), dtype=np.float32)
+    known = {
+        "skeleton": skeleton,
+        "classes": [str(c) for c in range(classes)],
+        "columns": {"label": np.arange(clips) % classes},
+    }
+    return Clips.from_arrays(noise, np.arange(clips + 1) * frames, name="noise", **known)  # type: ignore[arg-type]
+
+
+def encoder_seconds(weights: Weights, clips: Clips, epochs: int) -> tuple[list[tuple[float, float]], nn.Module]:
+    """Train AS-CAL with the real loop, and time in each epoch (all, the encoders' forward and backward).
+
+    The encoders' part runs from a query's or key's clips to its features, and from the loss's gradient on the query
+    features to the last weight's gradient. Returns the pairs, and the trained method.
+    """
+    spec = DataSpec(len(clips), len(clips.classes), clips.skeleton, clips.persons)
+    resident = Resident(clips, clips.frames, weights.data.view, device())
+    torch.manual_seed(weights.seed)
+    rng = Generator(device()).manual_seed(weights.seed)
+    method = build(weights.method, weights.encoder.build(spec), spec, rng).to(device())
+    inside, since, epoch_ends = 0.0, 0.0, [(_now(), 0.0)]
+
+    def enter(*_: Any) -> None:
+        nonlocal since
+        since = _now()
+
+    def leave(*_: Any) -> None:
+        nonlocal inside
+        inside += _now() - since
+
+    def leave_query(_: nn.Module, __: Any, features: Tensor) -> None:
+        leave()
+        features.register_hook(enter)  # backward: the loss's gradient has come to the features
+
+    def end_of_epoch(_: int, __: nn.Module) -> dict[str, float]:
+        epoch_ends.append((_now(), inside))
+        return {}
+
+    method.encoder.register_forward_pre_hook(enter)
+    method.encoder.register_forward_hook(leave_query)
+    method.key_encoder.register_forward_pre_hook(enter)
+    method.key_encoder.register_forward_hook(leave)
+    before_update = register_optimizer_step_pre_hook(leave)  # the backward pass is over
+    training = replace(weights.training, schedule=Steps(epochs))
+    try:
+        train(method, resident, np.arange(len(clips)), training, rng, callbacks=[end_of_epoch], progress=False)
+    finally:
+        before_update.remove()
+    return [(b - a, y - x) for (a, x), (b, y) in pairwise(epoch_ends)], method
+
+
+def step() -> list[Line]:
+    """The encoders' share of AS-CAL's training time, and what NTU RGB+D 60 would take."""
+    lines, ntu = [], pretraining("ntu60", "xview")
+    for weights, skeleton, clips in ((pretraining("sbu", "folds"), SBU, 226), (ntu, KINECT_V2, 64)):
+        frames, training = weights.data.view.frames, weights.training
+        pairs, _ = encoder_seconds(weights, random_clips(skeleton, clips, frames), epochs=6)
+        shares = [100 * part / whole for whole, part in pairs[1:]]
+        each = median(whole for whole, _ in pairs[1:]) / -(-clips // training.batch)
+        shape = f"{weights.encoder.layers} x {weights.encoder.width}, batch {training.batch}, {frames} frames"
+        what = f"encoders' forward and backward, share of a step; {shape}, 2 x {len(skeleton)} joints"
+        lines.append(
+            Line(what, "85 %", f"{spread(shares, '.0f')} %; {1000 * each:.0f} ms a step", median(shares) >= 85)
+        )
+    steps = ntu.training.schedule.epochs * -(-NTU60_CROSS_VIEW // ntu.training.batch)
+    what = f"projection: NTU RGB+D 60 C-View as published, {steps:,} steps"
+    return [*lines, Line(what, "", f"{steps * each / 3600:.1f} h")]
+
+
+def features(clips: int = 96, rounds: int = 3) -> list[Line]:
+    """Encoding each clip once, against encoding it in every epoch of linear evaluation: NTU RGB+D 60's setting."""
+    weights, protocol, classes = pretraining("ntu60", "xview"), Linear(), 60
+    made = random_clips(KINECT_V2, clips, weights.data.view.frames, classes)
+    data = Resident(made, made.frames, weights.data.view, device())
+    encoder = weights.encoder.build(DataSpec(clips, classes, KINECT_V2, 2)).to(device())
+    train_set, test = torch.arange(clips, device=device()).tensor_split([2 * clips // 3])
+    rng, n = Generator(device()).manual_seed(0), protocol.schedule.epochs
+
+    def encode() -> list[tuple[Tensor, Tensor]]:
+        return [(extract(encoder, data, part), data.labels[part]) for part in (train_set, test)]
+
+    found = encode()
+    times = turns([encode, lambda: linear(protocol, found[0], found[1], classes, rng)], rounds)
+    ratios = [(n * encoding + rest) / (encoding + rest) for encoding, rest in zip(*times, strict=True)]
+    what = f"linear evaluation, {n} epochs: clips encoded in every epoch / once; from the time of one encoding"
+    return [Line(what, "more than 1 x", f"{spread(ratios, '.0f')} x", median(ratios) > 1)]
+
+
+def resident_mb(which: str) -> float:
+    """This process's memory in MB: "VmRSS" now, "VmHWM" at its peak; elsewhere than on Linux always the peak."""
+    if (status := Path("/proc/self/status")).exists():  # ru_maxrss would count the parent's memory at the fork
+        return int(status.read_text().split(f"{which}:")[1].split()[0]) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError as error:
+        raise SkelkitError("bench: memory is not measured on Windows; leave out the parts open and memory") from error
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _in_a_process(call: str, **environment: str) -> Any:
+    """What a function of this module returns when a fresh interpreter calls it."""
+    code = f"import json; from skelkit import bench; print(json.dumps(bench.{call}))"
+    env = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    if done.returncode:
+        raise SkelkitError(f"bench: {call} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def sparse_ntu60(folder: Path, clips: int = NTU60_CLIPS) -> None:
+    """A `Clips` folder of NTU RGB+D 60's size (float16, 100 to 199 frames a clip) whose frames take no disk space."""
+    random_clips(KINECT_V2, 1, 1).save(folder)
+    lengths = 100 + np.arange(clips) % 100
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    np.lib.format.open_memmap(folder / "frames.npy", "w+", np.float16, (int(offsets[-1]), 3, 25, 2))
+    np.save(folder / "offsets.npy", offsets)
+    table = pd.DataFrame(dict.fromkeys(COLUMNS, np.zeros(clips, np.int64)))
+    table["name"] = [f"S{i % 17:03d}C{i % 3:03d}P{i % 40:03d}R{i % 2:03d}A{i % 60:03d}" for i in range(clips)]
+    table.to_csv(folder / "clips.csv", index=False)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"clips": clips, "frames": int(offsets[-1])}))
+
+
+def opened(folder: str) -> tuple[float, float]:
+    """Seconds that opening a clips folder takes, and the memory in MB that it adds at its peak."""
+    before, started = resident_mb("VmRSS"), time.perf_counter()
+    clips = Clips.open(folder)
+    seconds, peak = time.perf_counter() - started, resident_mb("VmHWM")
+    del clips  # until here it counts
+    return seconds, peak - before
+
+
+def opening() -> list[Line]:
+    """Opening NTU RGB+D 60, in time and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        sparse_ntu60(Path(folder) / "ntu60")
+        runs = [_in_a_process(f"opened({str(Path(folder) / 'ntu60')!r})") for _ in range(3)]
+    seconds, added = zip(*runs, strict=True)
+    what = f"opening {NTU60_CLIPS:,} clips of 100 to 199 frames"
+    return [
+        Line(what, "under 1 s", f"{spread(seconds, '.2f')} s", median(seconds) < 1),
+        Line(f"{what}: memory added", "under 300 MB", f"{spread(added, '.0f')} MB", median(added) < 300),
+    ]
+
+
+def shortened(experiment: Experiment, epochs: int = 2) -> Experiment:
+    """The same experiment with at most so many epochs: as much memory, less time."""
+    evaluation, protocol = experiment.evaluation, experiment.evaluation.protocol
+    training = evaluation.weights.training
+    schedule = replace(training.schedule, epochs=min(training.schedule.epochs, epochs))
+    weights = replace(evaluation.weights, training=replace(training, schedule=schedule))
+    if isinstance(protocol, Linear):
+        protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
+    return replace(experiment, evaluation=replace(evaluation, weights=weights, protocol=protocol))
+
+
+def quickstart_peak(tsne: bool) -> float:
+    """The peak in MB of the quickstart's trainings, evaluations and t-SNE, with two epochs each."""
+    from skelkit import run
+    from skelkit.report.figures import embed
+
+    experiments = [shortened(experiment) for experiment in quickstart("small")]
+    for experiment in experiments:
+        run.evaluate(experiment)
+    weights = next(e.evaluation.weights for e in experiments if not isinstance(e.evaluation.protocol, OwnClassifier))
+    if tsne:
+        embed(torch.cat(run.features(weights)).cpu().numpy(), seed=0)
+    return resident_mb("VmHWM")
+
+
+def memory() -> list[Line]:
+    """The quickstart's peak, in a store of its own that starts empty: the synthetic clips are made as well."""
+    tsne = find_spec("openTSNE") is not None
+    with tempfile.TemporaryDirectory() as store:
+        peak = _in_a_process(f"quickstart_peak({tsne})", SKELKIT_STORE=store, SKELKIT_BUILD="1")
+    work = "train, evaluate, t-SNE" if tsne else "train and evaluate (no openTSNE here)"
+    what = f"the quickstart's peak at tier small, 2 epochs of each training: {work}"
+    return [Line(what, "under 1,500 MB", f"{peak:,.0f} MB", peak < 1500)]
+
+
+Part = Callable[[], list[Line]]
+PARTS: dict[str, Part] = dict(views=views, step=step, features=features, open=opening, memory=memory)  # noqa: C408
+"""Every part by the name that the command line takes."""

@@ -1,0 +1,145 @@
+"""The benchmark compares like with like, changes nothing that it measures, and prints one table. Nothing is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+import torch
+
+from skelkit import bench, run
+from skelkit.augment import Reverse, Shear
+from skelkit.bench import Line
+from skelkit.data.clips import Clips
+from skelkit.data.skeleton import SBU
+from skelkit.data.views import View
+from skelkit.files import SkelkitError
+from skelkit.methods.ascal import ASCALConfig
+from skelkit.models.rnn import Recurrent, RecurrentEncoder
+from skelkit.recipes.ascal import pretraining
+from skelkit.recipes.quickstart import quickstart
+from skelkit.train import Steps, train
+
+
+@pytest.mark.parametrize("loop", [bench.plain_loop, bench.planar_loop])
+def test_the_numpy_loops_make_the_views_that_augment_makes(
+    loop: Callable[..., np.ndarray], rng: torch.Generator
+) -> None:
+    x = torch.randn(6, 3, 9, 5, 2, generator=rng)
+    flags, matrices = Reverse().sample(x.shape, rng), Shear().sample(x.shape, rng)
+    ours = Shear().apply(Reverse().apply(x, flags), matrices).numpy()
+    np.testing.assert_allclose(loop(x.numpy(), flags.numpy(), matrices.numpy()), ours, rtol=1e-5, atol=1e-6)
+
+
+def test_the_plain_loop_is_the_tests_reference(rng: torch.Generator) -> None:
+    x = torch.randn(4, 3, 9, 5, 2, generator=rng).numpy()
+    flags, matrices = np.array([True, False, True, False]), np.float32(np.random.default_rng(0).normal(size=(4, 3, 3)))
+    np.testing.assert_array_equal(
+        bench.plain_loop(x, flags, matrices), reference.sheared_reversals(x, flags.tolist(), matrices)
+    )
+
+
+def test_the_sides_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks, called = count(), []
+    monkeypatch.setattr(bench, "_now", lambda: float(next(ticks)))
+    times = bench.turns([lambda: called.append("a"), lambda: called.append("b")], rounds=2, calls=2)
+    assert "".join(called) == "ab" + "aabb" * 2
+    assert times == [[1, 1], [1, 1]]
+
+
+def test_measuring_a_training_step_changes_no_weight() -> None:
+    weights = pretraining("sbu", "folds")
+    weights = replace(
+        weights,
+        data=replace(weights.data, view=View(8)),
+        encoder=Recurrent(width=6),
+        method=ASCALConfig(queue=64),
+    )
+    clips = bench.random_clips(SBU, 40, 8)
+    pairs, measured = bench.encoder_seconds(weights, clips, epochs=2)
+    assert len(pairs) == 2
+    assert all(0 < inside < whole for whole, inside in pairs)
+
+    spec = bench.DataSpec(len(clips), 1, SBU, 2)
+    torch.manual_seed(weights.seed)
+    rng = torch.Generator().manual_seed(weights.seed)
+    plain = bench.build(weights.method, weights.encoder.build(spec), spec, rng)
+    data = bench.Resident(clips, clips.frames, View(8))
+    train(plain, data, np.arange(40), replace(weights.training, schedule=Steps(2)), rng, progress=False)
+    assert all(
+        torch.equal(a, b) for a, b in zip(measured.state_dict().values(), plain.state_dict().values(), strict=True)
+    )
+
+
+def test_two_evaluations_of_the_same_weights_encode_each_clip_once() -> None:
+    experiments = [e for e in quickstart("smoke", seed=7) if e.cell.row == "random encoder"]
+    assert len(experiments) == 2
+    encoded = 0
+
+    def note(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        nonlocal encoded
+        encoded += len(arguments[0]) if isinstance(module, RecurrentEncoder) else 0
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        for experiment in experiments:
+            run.evaluate(experiment)
+    finally:
+        hook.remove()
+    split = run.prepare(experiments[0].evaluation.weights.data).split
+    assert encoded == len(split.train) + len(split.test)
+
+
+def test_the_sparse_folder_opens_as_float16_clips(tmp_path: Path) -> None:
+    bench.sparse_ntu60(tmp_path / "ntu60", clips=300)
+    clips = Clips.open(tmp_path / "ntu60")
+    assert (len(clips), clips.frames.dtype, clips.frames.shape[1:]) == (300, np.float16, (3, 25, 2))
+    assert (clips.lengths.min(), clips.lengths.max()) == (100, 199)
+    seconds, added = bench.opened(str(tmp_path / "ntu60"))
+    assert seconds >= 0
+    assert added >= 0
+
+
+def test_the_shortened_quickstart_differs_in_epochs_alone() -> None:
+    def leaves(tree: dict, path: str = "") -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, value in tree.items():
+            found |= leaves(value, f"{path}{name}.") if isinstance(value, dict) else {path + name: value}
+        return found
+
+    for experiment in quickstart("small"):
+        whole, short = leaves(asdict(experiment)), leaves(asdict(bench.shortened(experiment)))
+        assert whole.keys() == short.keys()
+        assert all(name.endswith("schedule.epochs") for name in whole if whole[name] != short[name])
+
+
+def test_the_report_is_one_markdown_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [Line("a", "6 x", "7.0 x", True), Line("b", "6 x", "5.0 x", False), Line("c", "", "1 h")]
+    monkeypatch.setattr(bench, "PARTS", {"one": lambda: lines, "two": lambda: lines[:1]})
+    bench.main([])
+    printed = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert f"{torch.get_num_threads()} threads" in printed[0][1]
+    assert [row[0] for row in printed[2:]] == ["one", "one", "one", "two"]
+    assert printed[2] == ["one", "a", "6 x", "7.0 x", "yes"]
+    assert printed[3][-1] == "no"
+    bench.main(["two"])
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_the_measured_parts_fill_their_lines() -> None:
+    for lines in (bench.views(clips=2, rounds=2), bench.features(clips=3, rounds=1)):
+        assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
+
+
+def test_a_part_that_does_not_exist_is_named() -> None:
+    with pytest.raises(SkelkitError, match=r"no part 'speed'; choose among views, step, features, open, memory"):
+        bench.main(["speed"])
+
+
+def test_the_spread_is_median_least_and_greatest() -> None:
+    assert bench.spread([3.0, 1.0, 2.0]) == "2.0 (1.0 to 3.0)"

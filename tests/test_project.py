@@ -1,0 +1,123 @@
+"""The project as a whole: one lock, an environment that cannot drift, nothing unpickled, rooms of a readable size."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from skelkit.files import project_root
+
+ROOT = project_root()
+SOURCES = sorted((ROOT / "skelkit").rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = [Requirement(text) for text in [*PROJECT["dependencies"], *EXTRAS["notebooks"], *EXTRAS["dev"]]]
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked() -> dict[str, str]:
+    """The pinned version of every package in the lock."""
+    pins = {}
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        text = line.split("#")[0].strip()
+        if text and not text.startswith("-"):
+            name, _, pinned = text.partition("==")
+            assert re.fullmatch(r"[0-9][0-9A-Za-z.+!]*", pinned), f"not pinned to one version: {line}"
+            pins[plain(name)] = pinned
+    return pins
+
+
+def test_the_lock_pins_torch_2_13_0() -> None:
+    assert locked()["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=lambda r: r.name)
+def test_the_lock_pins_every_direct_dependency_within_its_range(requirement: Requirement) -> None:
+    assert Version(locked()[plain(requirement.name)]) in requirement.specifier
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=lambda r: r.name)
+def test_what_is_installed_here_is_within_its_range(requirement: Requirement) -> None:
+    assert Version(version(requirement.name)) in requirement.specifier
+
+
+def test_a_lower_bound_stands_for_every_dependency() -> None:
+    assert [r.name for r in DIRECT if not r.specifier] == []
+
+
+def test_training_depends_on_nothing_that_plots_or_shows() -> None:
+    assert {plain(Requirement(text).name) for text in PROJECT["dependencies"]} == {
+        *("torch", "numpy", "scipy", "scikit-learn", "pandas", "safetensors", "accelerate", "jaxtyping", "tqdm"),
+        "filelock",
+    }
+
+
+def test_environment_yml_installs_the_package_and_nothing_else() -> None:
+    """So it cannot drift: the versions stand in the lock, the packages in pyproject.toml."""
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    lines = [line.split(" #")[0].rstrip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    entries = [line.strip().removeprefix("- ") for line in lines if line.strip().startswith("- ")]
+    assert "name: skelkit" in lines
+    assert entries[0] == "conda-forge"
+    python, *rest = entries[1:]
+    assert re.fullmatch(r"python *>= *3\.11", python)
+    assert rest[:2] == ["pip", "pip:"]
+    assert re.fullmatch(r"-[rc] requirements\.lock", rest[2])
+    assert re.fullmatch(r"(-e|--editable) \.\[notebooks, ?dev\]", rest[3])
+    assert len(rest) == 4
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT / "skelkit").as_posix())
+def test_nothing_unpickles(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            roots = {name.partition(".")[0] for name in names}
+            assert not roots & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("torch.load", "torch.save", "pd.read_pickle", "eval", "exec")
+            if called == "np.load":
+                assert any(k.arg == "allow_pickle" and ast.unparse(k.value) == "False" for k in node.keywords)
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert ast.unparse(node.value) == "False"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT / "skelkit").as_posix())
+def test_a_room_is_at_most_350_lines(path: Path) -> None:
+    limit = LONGER.get(path.relative_to(ROOT / "skelkit").as_posix(), 350)
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+
+
+LONGER = {"recipes/ascal.py": 410}  # sixteen tables and figures of one paper; to be split before it grows
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "skelkit" / "methods").glob("*.py")), ids=lambda p: p.name)
+def test_a_method_is_at_most_200_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 200
+
+
+@pytest.mark.parametrize("room", ["losses.py", "augment.py", "models", "methods", "evaluate"])
+def test_rooms_that_compute_name_no_device(room: str) -> None:
+    place = ROOT / "skelkit" / room
+    for path in [place] if place.is_file() else sorted(place.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and node.value in ("cpu", "cuda", "mps")), path
+
+
+def test_nothing_in_the_project_names_the_machine_it_was_made_on() -> None:
+    for path in [*SOURCES, *sorted((ROOT / "tests").glob("*.py")), ROOT / "README.md", ROOT / "pyproject.toml"]:
+        if path != Path(__file__):
+            assert not re.search(r"/work/|/root/|/home/\w", path.read_text(encoding="utf-8")), path
