@@ -46,7 +46,7 @@ from skelkit.recipes.quickstart import quickstart
 
 assert cli.main(["run", "--pending"]) == 0
 rows = [row for experiment in quickstart("smoke") for row in run.evaluate(experiment)]
-assert len(rows) == 11, rows
+assert rows and all(0 <= row.value <= 100 for row in rows), rows
 assert cli.main(["data", "info", "synthetic"]) == 0
 assert cli.main(["report", "ascal", "Table V"]) == 0
 assert not set({BLOCKED!r}) & set(sys.modules)

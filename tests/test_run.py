@@ -33,9 +33,9 @@ def weights(**changes: Any) -> Weights:
     return replace(experiment.evaluation.weights, **changes)
 
 
-def smoke(protocol: Any = None, encoder: str = "", **changes: Any) -> Experiment:
+def smoke(protocol: Any = None, **changes: Any) -> Experiment:
     protocol = protocol or Linear(schedule=Steps(2))
-    return Experiment(CELL, Evaluation(weights(**changes), protocol, encoder), tier="smoke")
+    return Experiment(CELL, Evaluation(weights(**changes), protocol), tier="smoke")
 
 
 @pytest.fixture(scope="session")

@@ -290,10 +290,10 @@ def test_callbacks_numbers_join_the_record_and_leave_the_method_training() -> No
 
 @pytest.mark.parametrize("config", [ASCALConfig(queue=16), SupervisedConfig()], ids=["ascal", "supervised"])
 def test_the_curve_of_a_tiny_problem_falls(config: Any) -> None:
-    history = trained(real_method(config), epochs=25, optimiser=Adam(0.01))
+    history = trained(real_method(config), epochs=15, optimiser=Adam(0.02))
     curve = [record["loss"] for record in history]
-    assert [record["epoch"] for record in history] == list(range(1, 26))
-    assert np.mean(curve[-5:]) < 0.8 * np.mean(curve[:5])
+    assert [record["epoch"] for record in history] == list(range(1, 16))
+    assert np.mean(curve[-3:]) < 0.8 * np.mean(curve[:3])
 
 
 def test_no_epochs_train_nothing() -> None:

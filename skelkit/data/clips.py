@@ -209,7 +209,7 @@ class Clips:
         if self.folder is not None:
             return str(_manifest(self.folder)["sha256"]["frames.npy"])[:12]
         digest = _Digest()
-        np.lib.format.write_array(digest, self.frames)  # type: ignore[arg-type]
+        np.lib.format.write_array(digest, self.frames)
         return digest.sha.hexdigest()[:12]
 
     def subset(self, index: np.ndarray) -> Clips:

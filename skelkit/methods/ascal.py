@@ -25,13 +25,16 @@ class ASCALConfig:
     steps: tuple[Augmentation, ...] = (Reverse(), Shear())
     """The augmentations of query and key, in order (Sec. III-A)."""
     momentum: float = 0.999
-    """m of Eq. 9; for the memory bank, the momentum of its keys."""
+    """m of Eq. 9."""
     queue: int = 16384
     """K, the number of negative keys; the end-to-end paradigm has batch - 1 instead and does not read it."""
     temperature: float = 0.06
     """tau of Eq. 12."""
     paradigm: Literal["queue", "end to end", "memory bank"] = "queue"
     """Where negatives come from (Table I)."""
+    bank_momentum: float = 0.5
+    """How much of a clip's old key the memory bank keeps. The paper gives none; 0.5 is that of Wu et al. 2018, whom it
+    cites: a key moves once an epoch, so that Eq. 9's 0.999 would leave it at its random start."""
     head: Literal["none", "linear", "nonlinear"] = "none"
     """Projection head on every encoder (Sec. V-A1)."""
     head_dim: int = 128
@@ -54,7 +57,7 @@ class ASCAL(nn.Module):
         if config.paradigm == "queue":
             self.queue = Queue(config.queue, dim, rng)
         elif config.paradigm == "memory bank":
-            self.bank = MemoryBank(data.clips, dim, config.momentum, rng)
+            self.bank = MemoryBank(data.clips, dim, config.bank_momentum, rng)
         else:
             self.key_encoder.requires_grad_(True)
 

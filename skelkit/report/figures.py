@@ -86,7 +86,7 @@ def curves(
             low, high = (points["mean"] - sd).clip(lower=points["min"]), points["mean"] + sd
             axes.fill_between(points.index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     if pd.api.types.is_integer_dtype(frame[x]):  # no half epochs
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Move:
     """(3,): where the body goes: to its left, up, forward."""
 
 
-def move(track: Track, travel: tuple[float, float, float] = (0, 0, 0), **joints: float | tuple[float, ...]) -> Move:
+def move(track: Track, travel: tuple[float, float, float] = (0, 0, 0), **joints: Any) -> Move:
     """A move from joint names of the skeleton (or a pair: `elbows`, `hips`) and degrees; a number alone is forward."""
     degrees = np.zeros((len(KINECT_V2), 3))
     for name, angle in joints.items():
