@@ -81,7 +81,7 @@ CASES = [
     for i, settings in enumerate(VARIANTS.get(name, [{}]))
     for encoder, scene in (product(ENCODERS, SCENES) if i == 0 else [(ENCODERS[-1], SCENES[1])])
 ]
-pytestmark = pytest.mark.parametrize("case", CASES, ids=str)
+pytestmark = [pytest.mark.parametrize("case", CASES, ids=str), pytest.mark.usefixtures("one_thread")]
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:

@@ -27,6 +27,8 @@ from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment
 from skelkit.report import results
 from skelkit.report.results import Row
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def experiment(dataset: str = "here", epochs: int = 1, width: int = 4, seed: int = 0, row: str = "CAE") -> Experiment:
     base = ascal.pretraining(dataset, "xsub", seed=seed)

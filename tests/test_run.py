@@ -24,6 +24,7 @@ from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnCl
 from skelkit.report import results
 from skelkit.train import SGD, Steps
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CELL = Cell("ascal", "Table V", "Ours (CAE)", "Fold 1")
 
 

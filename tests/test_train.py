@@ -27,6 +27,7 @@ from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.rnn import Recurrent
 from skelkit.train import SGD, Adam, History, Steps, Training, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS_AN_EPOCH = 3  # 20 clips in batches of 8
 
 

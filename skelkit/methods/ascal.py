@@ -103,6 +103,7 @@ class Joined(nn.Module):
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
         self.pool = pool
+        self.out_dim = sum(int(encoder.out_dim) for encoder in encoders)  # type: ignore[arg-type, misc]
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
         return torch.cat([encoder(x, self.pool) for encoder in self.encoders], 1)

@@ -30,7 +30,7 @@ class Limits:
 
 LIMITS = {
     "smoke": Limits(clips=40, frames=12, width=8, epochs=1, queue=32, linear_epochs=2, synthetic=True),
-    "small": Limits(clips=None, frames=50, width=128, epochs=20, queue=512, linear_epochs=30, synthetic=False),
+    "small": Limits(clips=None, frames=60, width=128, epochs=30, queue=512, linear_epochs=90, synthetic=False),
     # At least a quarter of the paper's width, the paper's protocol; AS-CAL needs nothing shorter on small data sets.
     "reduced": Limits(clips=None, frames=60, width=64, epochs=60, queue=2048, linear_epochs=90, synthetic=False),
 }

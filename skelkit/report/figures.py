@@ -74,6 +74,9 @@ def curves(
 
     frame: one row a point, with the columns x, y, hue. log: a logarithmic y axis. Labels default to the column names.
     """
+    from matplotlib.ticker import MaxNLocator
+
+
     figure = new_figure(7.5, 4.2)
     axes = figure.subplots()
     several = False

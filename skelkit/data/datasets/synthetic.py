@@ -7,6 +7,7 @@ timing, its third camera's noise), so that a clip does not depend on how many ot
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +17,22 @@ import numpy as np
 from filelock import FileLock
 
 from skelkit.data.clips import Clips
-from skelkit.data.datasets.synthetic_actions import ACTIONS, Action, Move
+from skelkit.data.datasets.synthetic_actions import ACTIONS, Action, Move, pose
 from skelkit.data.skeleton import KINECT_V2
 from skelkit.files import SkelkitError
 
-VERSION = 1
+VERSION = 2
 """Raised when the same parameters come to mean other clips."""
 FPS = 20
 SHORTEST, LONGEST = 40, 60
-"""Frames a clip."""
+"""Frames a clip, drawn whatever the action is: the class cannot be read from the padding."""
 CAMERAS = {1: 0.0, 2: -45.0, 3: 45.0}
 """Where each camera stands, in degrees around the actors; all three film the same performance."""
 FOLDS = 5
-HEADING = 14
-PAUSE = 0.6
-PACE = 0.9
+HEADING = 40
+"""Standard deviation, in degrees, of where the actors face."""
+PAUSE = 1.0
+"""Seconds, at most, before the action begins."""
 
 BODY = {  # joint: its parent, and its place in metres as seen from there: left, up, forward. The right side is a mirror
     "spine_middle": ("spine_base", (0.0, 0.30, 0.0)),
@@ -58,7 +60,11 @@ TREE += [
 FEET = [JOINT["left_foot"], JOINT["right_foot"]]
 MIDDLE = KINECT_V2.centre
 TRUNK = [JOINT["spine_base"], MIDDLE, JOINT["spine_shoulder"]]
+FAR = ("wrist", "hand", "tip", "thumb", "ankle", "foot")
+REACH = np.array([[2.0 if n.endswith(FAR) else 1.4 if n.endswith(("elbow", "knee")) else 1.0] for n in JOINT])
+"""(v, 1): how much noisier a joint is than the trunk."""
 SUBJECT, PERFORMANCE, SENSOR = 1, 2, 3
+"""What a generator is for, the second number of its seed."""
 
 
 def _rng(seed: int, *what: int) -> np.random.Generator:
@@ -92,6 +98,18 @@ def _signs() -> np.ndarray:
 
 
 SIGNS = _signs()
+STANDING = pose(shoulders=(2, 9, 12), elbows=14, hips=(0, 5, 0), knees=3)
+IDLE = pose(
+    spine_base=(2, 1, 3),
+    spine_middle=(4, 2, 4),
+    neck=(6, 3, 8),
+    shoulders=(6, 5, 8),
+    elbows=10,
+    wrists=(8, 8, 0),
+    hips=(2, 2, 3),
+    knees=3,
+)
+"""Standard deviation of what a posture adds to standing."""
 
 
 @dataclass(frozen=True)
@@ -122,27 +140,6 @@ def subject(seed: int, number: int, partner: bool = False) -> Subject:
         posture=STANDING + posture,
         manner=rng.normal(1.0, 0.12, (len(KINECT_V2), 3)).clip(0.6, 1.4) * rng.normal(1.0, 0.1),
     )
-
-
-def _pose(**joints: tuple[float, float, float]) -> np.ndarray:
-    degrees = np.zeros((len(KINECT_V2), 3))
-    for name, angle in joints.items():
-        degrees[[JOINT[n] for n in JOINT if n.endswith(name)]] = angle
-    return degrees
-
-
-STANDING = _pose(shoulder=(2, 9, 12), elbow=(14, 0, 0), hip=(0, 5, 0), knee=(3, 0, 0), spine_shoulder=(0, 0, 0))
-IDLE = _pose(
-    spine_base=(2, 1, 3),
-    spine_middle=(4, 2, 4),
-    neck=(6, 3, 8),
-    shoulder=(6, 5, 8),
-    elbow=(10, 0, 0),
-    wrist=(8, 8, 0),
-    hip=(2, 2, 3),
-    knee=(3, 0, 0),
-    spine_shoulder=(0, 0, 0),
-)
 
 
 # ── movement ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,11 +181,8 @@ def _planted(place: np.ndarray) -> np.ndarray:
 
 def _wander(rng: np.random.Generator, seconds: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(t, *shape) slow random movement of about unit size: three sines."""
-    rate, start, size = (
-        rng.uniform(0.1, 0.8, (3, *shape)),
-        rng.uniform(0, 1, (3, *shape)),
-        rng.normal(0, 0.8, (3, *shape)),
-    )
+    rate, start = rng.uniform(0.1, 0.8, (3, *shape)), rng.uniform(0, 1, (3, *shape))
+    size = rng.normal(0, 0.8, (3, *shape))
     wave = np.sin(2 * np.pi * (rate * seconds.reshape(-1, 1, *[1] * len(shape)) + start))
     return (size * wave).sum(1)
 
@@ -196,8 +190,8 @@ def _wander(rng: np.random.Generator, seconds: np.ndarray, shape: tuple[int, ...
 def act(moves: tuple[Move, ...], who: Subject, phase: np.ndarray, pace: float, rng: np.random.Generator) -> np.ndarray:
     """One person's joint places (t, v, 3): left, up, forward of where they stood, facing forward."""
     v = len(KINECT_V2)
-    used = sum(np.abs(m.degrees) for m in moves).max(-1) > 0 if moves else np.zeros(v, bool)  # type: ignore
-    idle = IDLE * np.where(used, 0.5, 1.2)[:, None]
+    used = np.array([m.degrees.any(-1) for m in moves]).any(0)
+    idle = IDLE * np.where(used, 0.5, 1.2)[:, None]  # a limb that the action leaves free does as it likes
     seconds = np.arange(len(phase)) / FPS
     degrees = who.posture + idle * (rng.normal(0, 1, (v, 3)) + 0.35 * _wander(rng, seconds, (v, 3)))
     travel = np.zeros((len(phase), 3))
@@ -209,11 +203,11 @@ def act(moves: tuple[Move, ...], who: Subject, phase: np.ndarray, pace: float, r
 
 
 def perform(action: Action, actor: Subject, partner: Subject, rng: np.random.Generator) -> np.ndarray:
-    """One performance: joint places (t, m, v, 3) in metres, x to the right of the middle camera, y up, z away from it."""
+    """One performance: joint places (t, m, v, 3) in metres, x right of the middle camera, y up, z away from it."""
     tempo = actor.tempo * rng.normal(1, 0.08)
     frames = int(rng.integers(SHORTEST, LONGEST, endpoint=True))
     before = rng.uniform(0.0, PAUSE)
-    phase = (np.arange(frames) / FPS - before) * tempo / (action.seconds * PACE)
+    phase = (np.arange(frames) / FPS - before) * tempo / action.seconds
     phase = phase + rng.normal(0, 0.04) * np.sin(2 * np.pi * phase.clip(0, 1))
     pace = rng.normal(1, 0.12)
     people = [act(action.moves, actor, phase, pace, rng)]
@@ -221,9 +215,8 @@ def perform(action: Action, actor: Subject, partner: Subject, rng: np.random.Gen
     if action.partner:
         other = act(action.partner, partner, phase - rng.uniform(0, 0.05), pace, rng)
         other = other * [-1, 1, -1]  # face the actor
-        gap = np.array(
-            [0, 0, action.gap * (actor.offsets[:, 1].sum() + partner.offsets[:, 1].sum()) / (2 * _adult()[:, 1].sum())]
-        )
+        stature = (actor.offsets + partner.offsets)[:, 1].sum() / (2 * _adult()[:, 1].sum())
+        gap = np.array([0, 0, action.gap * stature])  # hands still meet when both are tall
         people = [people[0] - gap / 2, other + gap / 2]
         heading += 90  # the actor stands on the left
     scene = np.stack(people, 1)
@@ -277,30 +270,19 @@ def measure(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return body + middle + size * jitter
 
 
-REACH = 1 + np.array(
-    [
-        [
-            sum(n.endswith(end) for end in ("elbow", "knee")) * 0.4
-            + sum(n.endswith(end) for end in ("wrist", "hand", "tip", "thumb", "ankle", "foot"))
-        ]
-        for n in KINECT_V2.joints
-    ]
-)
-
-
 # ── the data set ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def generate(seed: int = 0, subjects: int = 40, setups: int = 4, replicates: int = 1, noise: bool = True) -> Clips:
-    """Every subject does every action `replicates` times in every setup, before all three cameras."""
-    for parameter, value, least in (
-        ("seed", seed, 0),
-        ("subjects", subjects, 1),
-        ("setups", setups, 1),
-        ("replicates", replicates, 1),
-    ):
-        if value < least:
-            raise SkelkitError(f"synthetic: {parameter} is {value}; give {least} or more")
+    """Every subject does every action `replicates` times before all three cameras, in one of the setups.
+
+    Subjects 1 and 2 visit setup 1, 3 and 4 setup 2, and so on round. The default is 2040 clips of 17 actions. With
+    `noise=False` the cameras see every joint exactly. Raises SkelkitError for a parameter that is too small.
+    """
+    least = {"seed": (seed, 0), "subjects": (subjects, 1), "setups": (setups, 1), "replicates": (replicates, 1)}
+    for parameter, (value, lowest) in least.items():
+        if value < lowest:
+            raise SkelkitError(f"synthetic: {parameter} is {value}; give {lowest} or more")
     clips: list[np.ndarray] = []
     rows: list[tuple[Any, ...]] = []
     people = [(subject(seed, p), subject(seed, p, partner=True)) for p in range(1, subjects + 1)]
@@ -331,9 +313,11 @@ def generate(seed: int = 0, subjects: int = 40, setups: int = 4, replicates: int
     )
 
 
-def load(folder: Path, **parameters: int) -> Clips:
-    """Open the cached set"""
-    recipe = json.dumps({"version": VERSION, **parameters}, sort_keys=True)
+def load(folder: Path, **parameters: Any) -> Clips:
+    """Open the set of these parameters of `generate` under `folder`, generating it first where it is not there."""
+    asked = inspect.signature(generate).bind(**parameters)
+    asked.apply_defaults()
+    recipe = json.dumps({"version": VERSION, **asked.arguments}, sort_keys=True)
     path = folder / f"synthetic-v{VERSION}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
