@@ -37,7 +37,7 @@ from skelkit.evaluate.linear import Linear, linear
 from skelkit.files import SkelkitError
 from skelkit.methods import build
 from skelkit.methods.ascal import ASCALConfig
-from skelkit.recipes.ascal import pretraining
+from skelkit.recipes.ascal_settings import pretraining
 from skelkit.recipes.experiment import Experiment, OwnClassifier, Weights
 from skelkit.recipes.quickstart import quickstart
 from skelkit.train import Steps, train

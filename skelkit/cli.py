@@ -165,7 +165,7 @@ def _check(parameters: dict[str, Any]) -> None:
         raise SkelkitError(f"unknown tier {parameters['tier']!r}; choose one of {', '.join(reversed(TIERS))}")
     if "dataset" in parameters:
         from skelkit.data.clips import load, present
-        from skelkit.recipes.ascal import SETTINGS
+        from skelkit.recipes.ascal_settings import SETTINGS
 
         if parameters["dataset"] not in SETTINGS and not present(parameters["dataset"]):
             load(parameters["dataset"])  # says where it was sought

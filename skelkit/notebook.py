@@ -27,7 +27,7 @@ def start(dataset: str, tier: str, missing: str = "run") -> None:
     Raises SkelkitError for an unknown tier, for a data set that is neither here nor known to a recipe, and on the
     kernel `skelkit-gpu` where there is no CUDA device.
     """
-    from skelkit.recipes.ascal import SETTINGS
+    from skelkit.recipes.ascal_settings import SETTINGS
 
     if tier not in get_args(Tier):
         raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")

@@ -182,15 +182,18 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     labels = prepared.resident.labels
     train_labels, test_labels = (labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test))
     classes, protocol = len(prepared.clips.classes), evaluation.protocol
+    known, asked = train_labels >= 0, test_labels >= 0  # unlabelled clips pretrain, and no more
+    train_labels, test_labels = train_labels[known], test_labels[asked]
     if isinstance(protocol, Linear | KNN):
         train_features, test_features = features(evaluation.weights, evaluation.encoder, again=again)
+        train_features, test_features = train_features[known], test_features[asked]
         torch.manual_seed(evaluation.weights.seed)
         rng = Generator(device()).manual_seed(evaluation.weights.seed)
         if isinstance(protocol, KNN):
             return knn(protocol, (train_features, train_labels), (test_features, test_labels), classes)
         return linear(protocol, (train_features, train_labels), (test_features, test_labels), classes, rng)
     scores = extract(trained(evaluation.weights), prepared.resident, torch.from_numpy(prepared.split.test))
-    return result(scores, test_labels, [epoch["test top-1"] for epoch in history])
+    return result(scores[asked], test_labels, [epoch["test top-1"] for epoch in history])
 
 
 def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:

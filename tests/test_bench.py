@@ -21,7 +21,7 @@ from skelkit.data.views import View
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
 from skelkit.models.rnn import Recurrent, RecurrentEncoder
-from skelkit.recipes.ascal import pretraining
+from skelkit.recipes.ascal_settings import pretraining
 from skelkit.recipes.quickstart import quickstart
 from skelkit.train import Steps, train
 

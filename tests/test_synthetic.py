@@ -167,7 +167,7 @@ def _standing(depth: float) -> np.ndarray:
     """Someone who stands still for 200 frames, arms down, `depth` metres in front of a camera."""
     offsets = synthetic.subject(0, 1).offsets
     body = synthetic.kinematics(np.zeros((200, 25, 3)), offsets) * [-1, 1, -1]
-    return (body + [0, 0, depth])[:, None]
+    return (body + np.array([0, 0, depth]))[:, None]
 
 
 def test_noise_grows_with_depth_and_towards_the_hands_and_is_correlated_in_time() -> None:
@@ -244,35 +244,33 @@ def test_subjects_are_in_setups_independently_of_the_cross_subject_split() -> No
         assert set(clips.column("setup")[index]) == {1, 2, 3, 4}
 
 
-def test_a_supervised_lstm_beats_chance_and_a_random_one() -> None:
-    """Cross-subject on small data: an easy seven-class subset, and 1-NN on both encoders' features."""
-    clips = synthetic.generate(subjects=16)
-    names = ("drink", "clap", "jumping jack", "sit down", "kick", "push", "hug")
-    keep = np.flatnonzero(np.isin(clips.labels, [list(ACTIONS).index(n) for n in names]))
-    x = torch.zeros(len(keep), 25, 150)
-    for row, i in enumerate(keep):
-        clip = clips[i][:50:2]
-        clip = clip - clip[:, :, KINECT_V2.centre :][:, :, :1]
-        x[row, : len(clip)] = torch.from_numpy(clip.reshape(len(clip), -1).copy())
-    y = torch.tensor([names.index(clips.classes[clips.labels[i]]) for i in keep])
-    train = torch.from_numpy(clips.column("subject")[keep] % 2 == 1)
-
+def test_a_trained_encoder_has_better_neighbours_than_a_random_one_and_is_not_perfect() -> None:
+    """Cross-subject 1-NN on the mean features of a small supervised LSTM: eight classes, every second frame."""
+    names = ("phone call", "wave", "throw", "clap", "sit down", "stand up", "kick", "walk in place")
+    clips = synthetic.generate(subjects=20)
+    clips = clips.subset(np.flatnonzero(np.isin(clips.labels, [clips.classes.index(name) for name in names])))
+    x = torch.from_numpy(np.stack([clips[i][:40:2, ..., 0] for i in range(len(clips))]))  # (n, t, 3, v)
+    x = (x - x[..., KINECT_V2.centre, None]).flatten(2)
+    y = torch.from_numpy(clips.labels)
+    train = torch.from_numpy(clips.column("subject") % 2 == 1)
     torch.manual_seed(0)
-    lstm, head = torch.nn.LSTM(150, 64, batch_first=True), torch.nn.Linear(64, len(names))
+    lstm, head = torch.nn.LSTM(75, 64, batch_first=True), torch.nn.Linear(64, len(clips.classes))
 
-    def nearest() -> float:
+    def neighbours() -> float:
         with torch.no_grad():
             h = torch.nn.functional.normalize(lstm(x)[0].mean(1), dim=1)
-        return float((y[train][(h[~train] @ h[train].T).argmax(1)] == y[~train]).float().mean())
+        nearest = (h[~train] @ h[train].T).argmax(1)
+        return float((y[train][nearest] == y[~train]).float().mean())
 
-    random = nearest()
-    adam = torch.optim.Adam([*lstm.parameters(), *head.parameters()], 1e-2)
-    for _ in range(80):
-        loss = torch.nn.functional.cross_entropy(head(lstm(x[train])[0].mean(1)), y[train])
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-    assert nearest() > max(random + 0.05, 2 / len(names))
+    random = neighbours()
+    adam = torch.optim.Adam([*lstm.parameters(), *head.parameters()], 5e-3)
+    for _ in range(15):
+        for batch in torch.randperm(int(train.sum())).split(32):
+            loss = torch.nn.functional.cross_entropy(head(lstm(x[train][batch])[0].mean(1)), y[train][batch])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+    assert random + 0.08 < neighbours() < 1
 
 
 def test_a_parameter_that_is_too_small_is_named() -> None:

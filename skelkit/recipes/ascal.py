@@ -1,4 +1,4 @@
-"""The tables and figures of AS-CAL (Rao et al. 2021) as experiments; the only place where the paper's numbers live.
+"""The tables and figures of AS-CAL (Rao et al. 2021) as experiments; `ascal_settings` holds what they share.
 
 Every function takes the data set, so that a table of NTU RGB+D can be asked of SBU or NW-UCLA as well: those rows stand
 under the data set's own name, as extensions. "random encoder" rows (no training) stand beside every table.
@@ -7,30 +7,27 @@ under the data set's own name, as extensions. "random encoder" rows (no training
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
-from skelkit.augment import (
-    Augmentation,
-    ChannelMask,
-    GaussianBlur,
-    GaussianNoise,
-    JointMask,
-    Reverse,
-    Rotation,
-    Shear,
-)
-from skelkit.data.preprocess import CentreActors, Units
-from skelkit.data.views import View
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
-from skelkit.methods.ascal import ASCALConfig
 from skelkit.methods.supervised import SupervisedConfig
-from skelkit.models.rnn import Recurrent
+from skelkit.recipes.ascal_settings import (
+    AUGMENTATIONS,
+    PARADIGMS,
+    REPRESENTATIONS,
+    augmentations,
+    baseline,
+    places,
+    pretraining,
+    setting,
+    untrained,
+    with_method,
+)
 from skelkit.recipes.experiment import (
     Cell,
-    Data,
     Evaluation,
     Experiment,
     OwnClassifier,
@@ -39,128 +36,7 @@ from skelkit.recipes.experiment import (
     Weights,
 )
 from skelkit.recipes.tiers import at_tier
-from skelkit.train import SGD, Adam, Steps, Training
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What Sec. IV-B3 sets by data set."""
-
-    title: str
-    splits: dict[str, str]
-    """Column -> split; of a split "folds" there are five."""
-    frames: int
-    layers: int
-    queue: int
-    seeds: int
-    """How many seeds a table runs by default."""
-
-
-UWA3D_VIEWS = ("1-2", "1-3", "1-4", "2-3", "2-4", "3-4")
-SETTINGS = {
-    "ntu60": Setting("NTU 60", {"C-View": "xview", "C-Sub": "xsub"}, 150, 2, 16384, 1),
-    "ntu120": Setting("NTU 120", {"C-Set": "xset", "C-Sub": "xsub"}, 150, 2, 16384, 1),
-    "sbu": Setting("SBU", {"Fold": "folds"}, 40, 1, 200, 5),
-    "uwa3d": Setting(
-        "UWA3D",
-        {
-            f"V{a}&V{b} -> V{c}": f"v{a}v{b}-v{c}"
-            for a, b in (pair.split("-") for pair in UWA3D_VIEWS)
-            for c in "1234"
-            if c not in (a, b)
-        },
-        *(60, 1, 500, 5),
-    ),
-    # Ours: NW-UCLA and the synthetic clips run with UWA3D's settings.
-    "nw_ucla": Setting("NW-UCLA", {"V3": "xview-v3", "V3, leak-free": "xview-v3-leakfree"}, 60, 1, 500, 5),
-    "synthetic": Setting("synthetic", {"C-Sub": "xsub", "C-View": "xview"}, 60, 1, 500, 3),
-}
-OTHER = Setting("", {"C-Sub": "xsub"}, 60, 1, 500, 3)
-"""A user's own data set."""
-
-REPRESENTATIONS = {"h~_T": "h~_T", "h_T": "h_T", "k": "k", "CAE (q)": "CAE", "CAE+ (q + k)": "CAE+"}
-AUGMENTATIONS: dict[str, Augmentation] = {
-    "Rotation": Rotation(),
-    "Shear": Shear(),
-    "Reverse": Reverse(),
-    "GN": GaussianNoise(),
-    "GB": GaussianBlur(),
-    "JM": JointMask(),
-    "CM": ChannelMask(),
-}
-PARADIGMS: dict[str, Literal["queue", "end to end", "memory bank"]] = {
-    "AS-CAL (Queue)": "queue",
-    "End to End": "end to end",
-    "Memory Bank": "memory bank",
-}
-
-
-def setting(dataset: str) -> Setting:
-    """The setting of a data set; one that the paper does not know gets UWA3D's, cross-subject."""
-    return SETTINGS.get(dataset, replace(OTHER, title=dataset))
-
-
-def pretraining(
-    dataset: str, split: str, fold: int | None = None, seed: int = 0, *, variant: Variant = "paper"
-) -> Weights:
-    """AS-CAL as Sec. IV-B describes it. `official` follows the released code where it differs: coordinates in
-    millimetres with z from y (SBU), and a first epoch that only fills the queue."""
-    given = setting(dataset)
-    official = variant == "official"
-    return Weights(
-        data=Data(
-            dataset,
-            split,
-            fold,
-            view=View(given.frames),
-            steps=(Units("official" if official else "metres"), CentreActors()),
-        ),
-        encoder=Recurrent("lstm", width=256, layers=given.layers),
-        method=ASCALConfig(queue=given.queue),
-        training=Training(
-            optimiser=SGD(lr=0.01, momentum=0.9, weight_decay=1e-4),
-            schedule=Steps(epochs=60, drops=(30 / 60,)),
-            batch=32,
-            idle_epochs=1 if official else 0,
-        ),
-        seed=seed,
-    )
-
-
-def baseline(weights: Weights, cell: Literal["rnn", "gru", "lstm"]) -> Weights:
-    """The supervised baseline of the same shape. The paper gives neither optimiser nor epochs: Adam 1e-3, 60 epochs,
-    x0.1 at half-time, are ours."""
-    training = Training(optimiser=Adam(lr=1e-3), schedule=Steps(epochs=60, drops=(0.5,)), batch=32)
-    return replace(weights, encoder=replace(weights.encoder, cell=cell), method=SupervisedConfig(), training=training)
-
-
-def untrained(weights: Weights) -> Weights:
-    """The same encoder as it is initialised: the row that every representation must beat."""
-    return replace(weights, training=replace(weights.training, schedule=Steps(epochs=0)))
-
-
-def with_method(weights: Weights, **changes: Any) -> Weights:
-    """The same weights but for some knobs of the method."""
-    return replace(weights, method=replace(weights.method, **changes))
-
-
-@dataclass(frozen=True)
-class Place:
-    """One column of a table: a split, and a fold of it."""
-
-    column: str
-    split: str
-    fold: int | None
-
-
-def places(dataset: str, columns: Sequence[str] | None = None) -> list[Place]:
-    """The columns of a data set (or those named), folds spread out."""
-    found = []
-    for column, split in setting(dataset).splits.items():
-        if columns is None or column in columns:
-            folds = range(5) if split == "folds" else [None]
-            found += [Place(column if f is None else f"{column} {f + 1}", split, f) for f in folds]
-    return found
+from skelkit.train import Steps
 
 
 def comparison(
@@ -328,16 +204,6 @@ def _head(pool: Any, head: str, dim: int) -> Any:
         return with_method(replace(weights, encoder=replace(weights.encoder, pool=pool)), **projection), "CAE", "0%"
 
     return vary
-
-
-def augmentations(dataset: str, variant: Variant = "paper") -> dict[str, Augmentation]:
-    """The seven of Sec. III-A by the figures' names. `official`: a rotation about one axis only, and where a clip is
-    shorter than 100 frames a joint mask of 20 to 50 of them."""
-    frames = setting(dataset).frames
-    if variant == "paper":
-        return AUGMENTATIONS
-    mask = JointMask(frames=(20 / frames, min(50, frames) / frames)) if frames < 100 else JointMask()
-    return {**AUGMENTATIONS, "Rotation": Rotation(others=0.0), "JM": mask}
 
 
 def figure9(dataset: str = "ntu60", *, variant: Variant = "paper", **options: Any) -> list[Experiment]:

@@ -9,7 +9,7 @@ import pandas as pd
 from skelkit.augment import Reverse, Rotation
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
-from skelkit.recipes.ascal import baseline, pretraining, untrained, with_method
+from skelkit.recipes.ascal_settings import baseline, pretraining, untrained, with_method
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier
 from skelkit.recipes.tiers import at_tier
 from skelkit.report.results import Row

@@ -76,7 +76,6 @@ def curves(
     """
     from matplotlib.ticker import MaxNLocator
 
-
     figure = new_figure(7.5, 4.2)
     axes = figure.subplots()
     several = False

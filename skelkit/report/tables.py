@@ -37,9 +37,9 @@ def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
 
 
 def readme_block() -> str:
-    """What stands between the README's markers: for each paper the counts, then the tables that hold a result.
+    """What stands between the README's markers: for each paper the counts, then what was run of each table.
 
-    A table with an "Average" shows its averages; every cell is folded away below it.
+    `markdown` has every cell, run or not.
     """
     parts = []
     for paper in published.papers():
@@ -82,13 +82,16 @@ def plain(frame: pd.DataFrame) -> str:
 
 
 def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[str]:
+    """The cells that were run, top-5 left to `markdown`; of a row with an average, the average alone."""
     cells = published.compare(paper, table, rows, selection=selection)
-    averages = cells[cells["column"] == published.AVERAGE]
-    title = f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, in percent"
-    if averages.empty:
-        return [title, _comparison(cells)]
-    folded = f"<details><summary>{table}, {_EPOCH[selection]}: every cell</summary>"
-    return [title, _comparison(averages), folded, _comparison(cells), "</details>"]
+    cells = cells[(cells["n"] > 0) & (cells["metric"] != "top-5")]
+    averaged = cells.loc[cells["column"] == published.AVERAGE, ["row", "dataset", "metric"]]
+    parts = pd.MultiIndex.from_frame(cells[["row", "dataset", "metric"]]).isin(pd.MultiIndex.from_frame(averaged))
+    cells = cells[~parts | (cells["column"] == published.AVERAGE)]
+    return [
+        f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, in percent",
+        _comparison(cells),
+    ]
 
 
 def _comparison(cells: pd.DataFrame) -> str:

@@ -218,7 +218,7 @@ def perform(action: Action, actor: Subject, partner: Subject, rng: np.random.Gen
         stature = (actor.offsets + partner.offsets)[:, 1].sum() / (2 * _adult()[:, 1].sum())
         gap = np.array([0, 0, action.gap * stature])  # hands still meet when both are tall
         people = [people[0] - gap / 2, other + gap / 2]
-        heading += 90  # the actor stands on the left
+        heading += 90  # the actor stands on the right
     scene = np.stack(people, 1)
     if actor.left_handed:
         scene = _mirrored(scene)
@@ -292,6 +292,7 @@ def generate(seed: int = 0, subjects: int = 40, setups: int = 4, replicates: int
             for label, action in enumerate(ACTIONS.values()):
                 key = (setup, p, replicate, label + 1)
                 scene = perform(action, actor, partner, _rng(seed, PERFORMANCE, *key))
+                performance = len(clips) // len(CAMERAS)
                 for camera in CAMERAS:
                     x = seen_from(camera, setup, scene)
                     if noise:
@@ -300,7 +301,7 @@ def generate(seed: int = 0, subjects: int = 40, setups: int = 4, replicates: int
                     clip[..., : x.shape[1]] = x.transpose(0, 3, 2, 1)
                     clips.append(clip)
                     name = f"S{setup:03d}C{camera:03d}P{p:03d}R{replicate:03d}A{label + 1:03d}"
-                    rows.append((label, p, camera, setup, replicate, len(clips) // len(CAMERAS), (p - 1) % FOLDS, name))
+                    rows.append((label, p, camera, setup, replicate, performance, (p - 1) % FOLDS, name))
     names = ("label", "subject", "camera", "setup", "replicate", "action", "fold", "name")
     return Clips.from_arrays(
         np.concatenate(clips),
