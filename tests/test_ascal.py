@@ -251,7 +251,7 @@ def test_end_to_end_starts_both_encoders_alike() -> None:
 
 
 def test_the_memory_bank_contrasts_the_query_with_stored_keys_of_the_same_and_of_drawn_clips() -> None:
-    method = method_of(replace(CONFIG, paradigm="memory bank"))
+    method = method_of(replace(CONFIG, paradigm="memory bank", bank_momentum=0.9))
     rng, stream = Generator().manual_seed(5), Generator().manual_seed(5)
     batch = batch_of()
     assert method.bank.keys.shape == (10, 6), "one key a training clip"
@@ -262,7 +262,7 @@ def test_the_memory_bank_contrasts_the_query_with_stored_keys_of_the_same_and_of
 
 
 def test_the_memory_bank_has_a_momentum_of_its_own_and_no_use_for_a_key_encoder() -> None:
-    method = method_of(replace(CONFIG, paradigm="memory bank"))
+    method = method_of(replace(CONFIG, paradigm="memory bank", bank_momentum=0.9))
     method.key_encoder.register_forward_pre_hook(lambda *_: pytest.fail("there is no f_k in a memory bank"))
     keys, key_encoder, batch = method.bank.keys.clone(), copied(method.key_encoder), batch_of()
     stream = Generator().manual_seed(5)

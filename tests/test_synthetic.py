@@ -251,8 +251,8 @@ def test_a_trained_encoder_has_better_neighbours_than_a_random_one_and_is_not_pe
     clips = clips.subset(np.flatnonzero(np.isin(clips.labels, [clips.classes.index(name) for name in names])))
     x = torch.from_numpy(np.stack([clips[i][:40:2, ..., 0] for i in range(len(clips))]))  # (n, t, 3, v)
     x = (x - x[..., KINECT_V2.centre, None]).flatten(2)
-    y = torch.from_numpy(clips.labels)
-    train = torch.from_numpy(clips.column("subject") % 2 == 1)
+    y = torch.tensor(clips.labels)
+    train = torch.tensor(clips.column("subject") % 2 == 1)
     torch.manual_seed(0)
     lstm, head = torch.nn.LSTM(75, 64, batch_first=True), torch.nn.Linear(64, len(clips.classes))
 
