@@ -4,6 +4,7 @@ BIN := .venv/bin
 PAPER ?= ascal
 TIER ?= smoke
 JOBS ?= 1
+TIMEOUT ?= 12h
 
 .PHONY: demo test lab reproduce pending report bench lint kernels clean
 
@@ -17,7 +18,7 @@ lab: .venv/ready kernels
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 reproduce: .venv/ready
-	$(BIN)/skelkit run $(PAPER) --tier $(TIER) --jobs $(JOBS)
+	$(BIN)/skelkit run $(PAPER) --tier $(TIER) --jobs $(JOBS) --timeout $(TIMEOUT)
 
 pending: .venv/ready
 	$(BIN)/skelkit run --pending

@@ -164,7 +164,8 @@ class GaussianBlur:
 class JointMask:
     """Zero some joints in some frames, the same joints in each and in both persons (Rao et al. 2021, Sec. III-A (6)).
 
-    The paper masks 5 to 15 of 25 joints in 50 to 100 of 150 frames: fractions here, for any skeleton and length.
+    Differs from the paper: it masks 5 to 15 of 25 joints in 50 to 100 of 150 frames; these are the same as fractions,
+    for any skeleton and length.
     """
 
     joints: tuple[float, float] = (1 / 5, 3 / 5)

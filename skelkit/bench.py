@@ -31,7 +31,7 @@ from skelkit.augment import augment
 from skelkit.data.clips import COLUMNS, Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import DataSpec, Resident
-from skelkit.device import device, device_name
+from skelkit.device import device, device_name, keep_freed_memory
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.linear import Linear, linear
 from skelkit.files import SkelkitError
@@ -117,6 +117,7 @@ def planar_loop(
 
 def views(clips: int = 64, rounds: int = 15) -> list[Line]:
     """Two default views of a batch, on the device, against NumPy loops on the CPU that draw their numbers at once."""
+    keep_freed_memory()  # as training does
     batch = np.random.default_rng(0).standard_normal((clips, 3, 150, 25, 2), dtype=np.float32)
     x, steps = torch.from_numpy(batch).to(device()), ASCALConfig().steps
     rng, numbers = Generator(device()).manual_seed(0), np.random.default_rng(0)

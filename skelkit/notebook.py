@@ -38,7 +38,8 @@ def start(dataset: str, tier: str, missing: str = "run") -> None:
     print(f"skelkit {skelkit.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
     print(f"device: {device()} ({device_name()}); store: {store_folder()}")
     there = f"{len(load(dataset))} clips" if present(dataset) else "not present: committed rows are shown"
-    print(f"data: {dataset}, {there}; tier: {tier}")
+    stand_in = ", where synthetic clips stand in for it" if tier == "smoke" and dataset != "synthetic" else ""
+    print(f"data: {dataset}, {there}; tier: {tier}{stand_in}")
 
 
 def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: bool = False) -> list[Row]:

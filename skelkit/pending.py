@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -64,26 +65,33 @@ def _recipe(paper: str) -> list[Experiment]:
 
 
 def work(weights: Weights) -> float:
-    """A measure of training's cost: multiply-adds of the encoder's passes, and as many again for one linear layer's."""
-    clips = _training_clips(weights.data)
-    encoder, inputs = weights.encoder, 3 * 25 * 2
-    step = encoder.width * (encoder.width + inputs) * encoder.layers * weights.data.view.frames
-    epochs = weights.training.schedule.epochs
+    """A measure of training's cost: clips times frames times the encoder's multiply-adds, times epochs and two more for
+    the evaluation's passes."""
+    clips, inputs = _size(weights.data)
+    width, layers = getattr(weights.encoder, "width", 256), getattr(weights.encoder, "layers", 1)
+    step = width * (width + inputs) * layers * weights.data.view.frames
     before = work(weights.start) if weights.start else 0.0
-    return before + clips * step * (epochs + 2)
+    return before + clips * step * (weights.training.schedule.epochs + 2)
 
 
 @lru_cache(maxsize=64)
-def _training_clips(data: Data) -> int:
-    return len(split(load(data.name), data.split, data.fold).train)
+def _size(data: Data) -> tuple[int, int]:
+    """Training clips, and numbers a frame."""
+    clips = load(data.name)
+    return len(split(clips, data.split, data.fold).train), 3 * len(clips.skeleton) * clips.persons
 
 
 def _rate(experiments: list[Experiment]) -> float | None:
     """Seconds a unit of work, the median over rows; of this device where it has rows, else of any."""
     pairs = [(row, e.evaluation.weights) for e in experiments for row in rows_of(e)[:1]]
-    here = [(r, w) for r, w in pairs if r.device == device_name()] or pairs
+    here = [(r, w) for r, w in pairs if _machine(r.device) == _machine(device_name())] or pairs
     rates = [row.seconds / work(weights) for row, weights in here if weights.training.schedule.epochs]
     return statistics.median(rates) if rates else None
+
+
+def _machine(device: str) -> str:
+    """A row's device but for the number of threads, which differs between a job and its parent."""
+    return re.sub(r", \d+ threads$", "", device)
 
 
 def run(

@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from tqdm.auto import tqdm
 
 from skelkit.data.views import Resident
+from skelkit.device import keep_freed_memory
 from skelkit.files import SkelkitError, whole_file
 
 
@@ -105,7 +106,10 @@ def train(
     uninterrupted run has, bit for bit. progress: None shows a bar on a terminal only.
     Raises SkelkitError when a loss is not finite, naming epoch and step, or a weight; the last good checkpoint stays.
     """
+    keep_freed_memory()
     accelerator = Accelerator(cpu=data.device.type == "cpu")
+    if accelerator.num_processes > 1:  # queues and their pointers would part company between processes
+        raise SkelkitError(f"training: {accelerator.num_processes} processes were launched; start one, on one device")
     optimiser = training.optimiser.build(p for p in method.parameters() if p.requires_grad)
     # The loss is the forward pass of a wrapper, so that a distributed wrapper around it sees every call.
     step, optimiser = accelerator.prepare(_Step(method).to(data.device), optimiser)
@@ -127,7 +131,7 @@ def train(
         order = torch.randperm(len(train_set), device=data.device, generator=rng)
         losses = []
         for chosen in order.split(training.batch):
-            batch = data.batch(train_set, chosen[accelerator.process_index :: accelerator.num_processes])
+            batch = data.batch(train_set, chosen)
             with torch.autocast(data.device.type, torch.bfloat16, enabled=training.bf16):
                 loss = step(batch, rng)
             if epoch >= training.idle_epochs:
@@ -142,7 +146,7 @@ def train(
             history[-1] |= callback(epoch + 1, method)
             method.train()
         epochs.set_postfix(loss=f"{history[-1]['loss']:.3f}")
-        if checkpoint and accelerator.is_main_process and time.monotonic() - saved >= checkpoint_seconds:
+        if checkpoint and time.monotonic() - saved >= checkpoint_seconds:
             _save(checkpoint, method, optimiser, rng, history)
             saved = time.monotonic()
     return history

@@ -128,6 +128,18 @@ def test_a_notebook_executes_at_tier_smoke(path: Path, execution: Execution) -> 
     assert outcome.html is not None
 
 
+def test_executing_the_tables_a_second_time_trains_nothing(execution: Execution, tmp_path: Path) -> None:
+    """With SKELKIT_BUILD=0 a training, an extraction or an evaluation that is not in the store is an error."""
+    path = next((p for p in execution.outcomes if p.name == "tables.ipynb"), None)
+    if path is None:
+        pytest.skip("no notebook of tables was selected")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKELKIT_RESULTS", str(execution.results))
+        patch.setenv("SKELKIT_BUILD", "0")
+        (outcome,) = run_notebooks([path], parameters={"tier": "smoke"}, out=tmp_path, timeout=300)
+    assert outcome.status == "passed", f"cell {outcome.cell}, `{outcome.line}`: {outcome.error}"
+
+
 def test_executing_the_notebooks_at_smoke_leaves_the_committed_results_as_they_are(execution: Execution) -> None:
     assert contents(execution.results) == execution.before
 

@@ -34,7 +34,8 @@ def preprocess(clips: Clips, steps: Sequence[Preprocess]) -> np.ndarray:
 class CentreActors:
     """Subtract each person's own middle spine in every frame (Rao et al. 2021, Sec. IV-B3).
 
-    The relative position of two people is lost; an absent person stays 0.
+    The relative position of two people is lost; an absent person stays 0. The paper says "the middle spine joint";
+    that it is each actor's own is the released code's reading.
     """
 
     def __call__(self, frames: np.ndarray, clips: Clips) -> np.ndarray:

@@ -44,13 +44,14 @@ class ASCALConfig:
 class ASCAL(nn.Module):
     """Contrast two augmentations of a clip: query q by f_q, positive key k+ by its momentum copy f_k (Algorithm 1)."""
 
-    def __init__(self, config: ASCALConfig, encoder: RecurrentEncoder, data: DataSpec, rng: Generator):
-        """rng draws the first negative keys."""
+    def __init__(self, config: ASCALConfig, encoder: nn.Module, data: DataSpec, rng: Generator):
+        """encoder: (b 3 t v m) -> (b d), with `out_dim`; the paper's is an LSTM. rng draws the first negative keys."""
         super().__init__()
         self.config = config
         self.encoder = encoder  # f_q
-        self.head = projection_head(config.head, encoder.out_dim, config.head_dim)
-        dim = encoder.out_dim if config.head == "none" else config.head_dim
+        width = int(encoder.out_dim)  # type: ignore[arg-type]
+        self.head = projection_head(config.head, width, config.head_dim)
+        dim = width if config.head == "none" else config.head_dim
         # A second encoder stands for f_k in every paradigm; Table I's end to end trains it by back-propagation as
         # well, and its memory bank has none: there the copy only serves the representations k and CAE+.
         self.key_encoder = Momentum(nn.Sequential(encoder, self.head), config.momentum)
@@ -87,13 +88,10 @@ class ASCAL(nn.Module):
     def encoders(self) -> dict[str, nn.Module]:
         """The representations of Sec. III-C by the paper's names, before any projection head."""
         query, key = self.encoder, self.key_encoder.module.get_submodule("0")
-        return {
-            "CAE": query,
-            "CAE+": Joined(query, key),
-            "k": key,
-            "h~_T": Joined(query, pool="last"),
-            "h_T": Joined(key, pool="last"),
-        }
+        found = {"CAE": query, "CAE+": Joined(query, key), "k": key}
+        if isinstance(query, RecurrentEncoder):  # others have no last hidden state
+            found |= {"h~_T": Joined(query, pool="last"), "h_T": Joined(key, pool="last")}
+        return found
 
 
 class Joined(nn.Module):
@@ -106,4 +104,4 @@ class Joined(nn.Module):
         self.out_dim = sum(int(encoder.out_dim) for encoder in encoders)  # type: ignore[arg-type, misc]
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
-        return torch.cat([encoder(x, self.pool) for encoder in self.encoders], 1)
+        return torch.cat([encoder(x, self.pool) if self.pool else encoder(x) for encoder in self.encoders], 1)

@@ -1,7 +1,7 @@
 """The tables and figures of AS-CAL (Rao et al. 2021) as experiments; `ascal_settings` holds what they share.
 
 Every function takes the data set, so that a table of NTU RGB+D can be asked of SBU or NW-UCLA as well: those rows stand
-under the data set's own name, as extensions. "random encoder" rows (no training) stand beside every table.
+under the data set's own name, as extensions. A "random encoder" (no training) stands in every comparison and in Fig. 9.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.recipes.ascal_settings import (
-    AUGMENTATIONS,
     PARADIGMS,
     REPRESENTATIONS,
     augmentations,
@@ -214,16 +213,16 @@ def figure9(dataset: str = "ntu60", *, variant: Variant = "paper", **options: An
     return _ablation("Fig. 9", dataset, grid, variant=variant, **_cross_subject(dataset), **options)
 
 
-def figure10(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+def figure10(dataset: str = "ntu60", *, variant: Variant = "paper", **options: Any) -> list[Experiment]:
     """Fig. 10: two augmentations in order, row first."""
-    pairs = product(AUGMENTATIONS.items(), AUGMENTATIONS.items())
+    pairs = product(augmentations(dataset, variant).items(), repeat=2)
     grid = {(first, second): _method(steps=(a, b)) for (first, a), (second, b) in pairs}
-    return _ablation("Fig. 10", dataset, grid, **_cross_subject(dataset), **options)
+    return _ablation("Fig. 10", dataset, grid, variant=variant, **_cross_subject(dataset), **options)
 
 
-def figure11(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+def figure11(dataset: str = "ntu60", *, variant: Variant = "paper", **options: Any) -> list[Experiment]:
     """Fig. 11: Reverse + Shear and longer compositions on them; the figure's own list is not in our text."""
-    grid = {}
+    grid, steps = {}, augmentations(dataset, variant)
     for extra in (
         (),
         ("Rotation",),
@@ -235,8 +234,8 @@ def figure11(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
         ("GN", "GB", "JM"),
     ):
         names = ("Reverse", "Shear", *extra)
-        grid[(" + ".join(names), "{place}")] = _method(steps=tuple(AUGMENTATIONS[name] for name in names))
-    return _ablation("Fig. 11", dataset, grid, **_cross_subject(dataset), **options)
+        grid[(" + ".join(names), "{place}")] = _method(steps=tuple(steps[name] for name in names))
+    return _ablation("Fig. 11", dataset, grid, variant=variant, **_cross_subject(dataset), **options)
 
 
 def figure12(dataset: str = "ntu60", **options: Any) -> list[Experiment]:

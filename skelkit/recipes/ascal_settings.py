@@ -87,7 +87,8 @@ def pretraining(
     dataset: str, split: str, fold: int | None = None, seed: int = 0, *, variant: Variant = "paper"
 ) -> Weights:
     """AS-CAL as Sec. IV-B describes it. `official` follows the released code where it differs: coordinates in
-    millimetres with z from y (SBU), and a first epoch that only fills the queue."""
+    millimetres with z from y (SBU), and a first epoch that only fills the queue; the encoder keeps the paper's size,
+    so that the rows differ in these alone."""
     given = setting(dataset)
     official = variant == "official"
     return Weights(

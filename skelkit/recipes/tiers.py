@@ -57,10 +57,13 @@ def _shorter(weights: Weights, limits: Limits) -> Weights:
     if isinstance(method, ASCALConfig):
         method = replace(method, queue=min(method.queue, limits.queue), head_dim=min(method.head_dim, limits.width))
     schedule = replace(weights.training.schedule, epochs=min(weights.training.schedule.epochs, limits.epochs))
+    encoder = weights.encoder
+    if hasattr(encoder, "width"):
+        encoder = replace(encoder, width=min(encoder.width, limits.width))
     return replace(
         weights,
         data=_smaller(weights.data, limits),
-        encoder=replace(weights.encoder, width=min(weights.encoder.width, limits.width)),
+        encoder=encoder,
         method=method,
         training=replace(weights.training, schedule=schedule),
         start=weights.start and _shorter(weights.start, limits),
