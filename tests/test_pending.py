@@ -55,7 +55,7 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Experiment]]:
     """The one paper's experiments, which a test fills in."""
     experiments: list[Experiment] = []
-    pending._training_clips.cache_clear()
+    pending._size.cache_clear()
     run.prepare.cache_clear()
     monkeypatch.setattr(pending, "PAPERS", {"toy": SimpleNamespace(everything=lambda: list(experiments))})
     yield experiments

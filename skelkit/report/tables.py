@@ -45,12 +45,9 @@ def readme_block() -> str:
     for paper in published.papers():
         rows = results.read(paper)
         parts += [f"#### {paper}: published cells and what became of them", summary(paper, rows), _LEGEND]
-        shown: set[str] = set()
         for table in published.tables(paper, rows):
-            own = {r.key for r in rows if r.table == table} - shown
-            if len(own) < 2:  # the default run alone, which stands in an earlier table
-                continue
-            shown |= own
+            if not {r.key for r in rows if r.table == table} - {r.key for r in rows if r.table != table}:
+                continue  # the default run alone, which stands in another table
             for selection in SELECTIONS:
                 if any((r.table, r.selection) == (table, selection) for r in rows):
                     parts += _section(paper, table, rows, selection)
