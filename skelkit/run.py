@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import time
@@ -291,7 +290,7 @@ def curves(experiments: Iterable[Experiment]) -> list[dict[str, Any]]:
     for experiment in experiments:
         weights = experiment.evaluation.weights
         if store.built("weights", weights):
-            history = json.loads((store.folder_of("weights", weights) / "record.json").read_text())["history"]
+            history = store.record(store.folder_of("weights", weights))["history"]
             found += [
                 {**asdict(experiment.cell), "seed": weights.seed, "fold": weights.data.fold, **e} for e in history
             ]
