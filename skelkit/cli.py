@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("name")
     one.add_argument("folder", type=Path)
     one.add_argument("--to", type=Path, default=project_root() / "data", help="where to save it (default: data/)")
+    one.add_argument("--skip-bad", action="store_true", help="leave bad files out, and list them")
+    one.add_argument("--half", action="store_true", help="store 16 bits a number: half the size")
+    one.add_argument("-j", "--jobs", type=int, help="reading processes (default: one a core)")
+    one.add_argument(
+        "-o", "--option", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a reader's own option"
+    )
     one.set_defaults(run=_data_import)
     for word, does, run in (
         ("verify", "check sizes, values and hashes", _data_verify),
@@ -103,8 +109,18 @@ def _data_list(_: argparse.Namespace) -> None:
 def _data_import(arguments: argparse.Namespace) -> None:
     from skelkit.data.datasets import import_raw
 
-    clips = import_raw(arguments.name, arguments.folder, arguments.to)
-    print(f"{arguments.name}: {len(clips)} clips in {clips.folder}")
+    done = import_raw(
+        arguments.name,
+        arguments.folder,
+        arguments.to,
+        options=dict(arguments.option),
+        processes=arguments.jobs,
+        skip_bad=arguments.skip_bad,
+        half=arguments.half,
+    )
+    print(f"{arguments.name}: {len(done.clips)} clips in {done.clips.folder}")
+    if done.left_out:
+        print(f"left out {len(done.left_out)} files (left_out.txt in that folder):", *done.left_out, sep="\n  ")
 
 
 def _data_verify(arguments: argparse.Namespace) -> None:

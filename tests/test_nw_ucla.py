@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, nw_ucla
+from skelkit.data.importing import read_clips
 from skelkit.data.skeleton import KINECT_V1
 from skelkit.files import SkelkitError, data_folders
 
@@ -44,7 +45,7 @@ def put(folder: Path, content: Any = None, name: str = NAME) -> Path:
 def refusal(folder: Path) -> str:
     """What `read` says against the folder, on one line."""
     with pytest.raises(SkelkitError) as caught:
-        nw_ucla.read(folder)
+        read_clips(nw_ucla.reading(folder))
     message = str(caught.value)
     assert "\n" not in message
     assert ";" in message, "a mend follows the fault"
@@ -55,7 +56,7 @@ def test_a_file_becomes_a_clip_of_one_person_and_twenty_joints(tmp_path: Path) -
     content = record()
     content["skeletons"][1][3] = [0.1, 1, -2.5]  # the head in the second frame; JSON writes 1 for 1.0
     put(tmp_path, content)
-    clip = nw_ucla.read(tmp_path)[0]
+    clip = read_clips(nw_ucla.reading(tmp_path))[0]
     assert clip.shape == (3, 3, 20, 1)
     np.testing.assert_array_equal(clip[1, :, KINECT_V1.joints.index("head"), 0], np.float32([0.1, 1, -2.5]))
 
@@ -63,7 +64,7 @@ def test_a_file_becomes_a_clip_of_one_person_and_twenty_joints(tmp_path: Path) -
 def test_the_name_gives_label_subject_camera_and_repetition(tmp_path: Path) -> None:
     for name in ("a12_s10_e10_v01", "a08_s02_e01_v03", "a01_s01_e00_v01"):
         put(tmp_path, name=name)
-    clips = nw_ucla.read(tmp_path)
+    clips = read_clips(nw_ucla.reading(tmp_path))
     assert list(clips.table["name"]) == ["a01_s01_e00_v01", "a08_s02_e01_v03", "a12_s10_e10_v01"]
     assert clips.labels.tolist() == [0, 6, 9]
     assert clips.column("subject").tolist() == [1, 2, 10]
@@ -78,7 +79,7 @@ def test_files_share_an_action_when_only_the_camera_differs(tmp_path: Path) -> N
     same = [f"a01_s01_e00_v0{camera}" for camera in (1, 2, 3)]
     for name in (*same, "a01_s01_e01_v01", "a01_s02_e00_v01", "a02_s01_e00_v01"):
         put(tmp_path, name=name)
-    clips = nw_ucla.read(tmp_path)
+    clips = read_clips(nw_ucla.reading(tmp_path))
     action = dict(zip(clips.table["name"], clips.column("action").tolist(), strict=True))
     assert len({action[name] for name in same}) == 1
     assert len(set(action.values())) == 4
@@ -168,7 +169,7 @@ def test_other_files_are_no_clips(tmp_path: Path) -> None:
     put(tmp_path)
     for other in ("README.md", ".DS_Store", "._a05_s04_e02_v02.json"):
         (tmp_path / other).write_bytes(b"\x00")
-    assert len(nw_ucla.read(tmp_path)) == 1
+    assert len(read_clips(nw_ucla.reading(tmp_path))) == 1
 
 
 def test_a_folder_without_clips_or_with_clips_below_is_refused(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_changed_byte_is_refused_or_changes_one_number(
     folder = tmp_path_factory.mktemp("raw")
     path = put(folder, WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :])
     try:
-        clip = nw_ucla.read(folder)[0]
+        clip = read_clips(nw_ucla.reading(folder))[0]
     except SkelkitError as error:
         assert str(path) in str(error)  # noqa: PT017
     else:
@@ -209,7 +210,9 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
     put(tmp_path / "raw")
     clips = import_raw("nw_ucla", tmp_path / "raw", tmp_path / "data")
     clips.verify()
-    np.testing.assert_array_equal(Clips.open(tmp_path / "data/nw_ucla").frames, nw_ucla.read(tmp_path / "raw").frames)
+    np.testing.assert_array_equal(
+        Clips.open(tmp_path / "data/nw_ucla").frames, read_clips(nw_ucla.reading(tmp_path / "raw")).frames
+    )
 
 
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
@@ -217,7 +220,7 @@ def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], 
     raw = next((folder / "raw/nw_ucla" for folder in data_folders() if (folder / "raw/nw_ucla").is_dir()), None)
     if raw is None:
         pytest.skip("raw/nw_ucla is not in $SKELKIT_DATA")
-    clips = nw_ucla.read(raw)
+    clips = read_clips(nw_ucla.reading(raw))
     assert len(clips)
     assert (clips.skeleton, clips.classes, clips.units) == (whole.skeleton, whole.classes, whole.units)
     names = list(whole.table["name"])
@@ -234,7 +237,7 @@ def test_real_names_give_the_published_labels_subjects_and_cameras(
     whole = real_data("nw_ucla")
     for name in whole.table["name"]:
         put(tmp_path, record(name, frames=1), name)
-    clips = nw_ucla.read(tmp_path)
+    clips = read_clips(nw_ucla.reading(tmp_path))
     assert list(clips.table["name"]) == list(whole.table["name"])
     for column in ("label", "subject", "camera", "fold"):
         np.testing.assert_array_equal(clips.column(column), whole.column(column))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import READERS, import_raw, sbu
+from skelkit.data.importing import read_clips
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError, data_folders
 
@@ -39,7 +40,7 @@ def put(folder: Path, place: str = "s01s02/01/001", content: str | bytes | None 
 def refusal(folder: Path) -> str:
     """What `read` says against the folder, on one line."""
     with pytest.raises(SkelkitError) as caught:
-        sbu.read(folder)
+        read_clips(sbu.reading(folder))
     message = str(caught.value)
     assert "\n" not in message
     assert ";" in message, "a mend follows the fault"
@@ -50,7 +51,7 @@ def test_a_line_becomes_two_persons_of_fifteen_joints(tmp_path: Path) -> None:
     # The numbers of the second line count up: person 2's third joint (torso) is 1000 + 45 + 6, 7, 8, over 1000.
     counted = (np.arange(2 * 15 * 3).reshape(2, 15, 3) + 1) / 1000
     put(tmp_path, content=text_of(np.stack([values(1)[0], counted])))
-    clip = sbu.read(tmp_path)[0]
+    clip = read_clips(sbu.reading(tmp_path))[0]
     assert clip.shape == (2, 3, 15, 2)
     np.testing.assert_array_equal(clip[1, :, SBU.joints.index("torso"), 1], np.float32([0.052, 0.053, 0.054]))
 
@@ -58,7 +59,7 @@ def test_a_line_becomes_two_persons_of_fifteen_joints(tmp_path: Path) -> None:
 def test_the_folders_names_give_label_persons_fold_and_order(tmp_path: Path) -> None:
     for place in ("s06s03/08/002", "s02s07/05/001", "s01s02/01/003"):
         put(tmp_path, place)
-    clips = sbu.read(tmp_path)
+    clips = read_clips(sbu.reading(tmp_path))
     assert list(clips.table["name"]) == ["s01s02_01_003", "s02s07_05_001", "s06s03_08_002"]
     assert clips.labels.tolist() == [0, 4, 7]
     assert clips.column("subject").tolist() == [1, 2, 6]
@@ -71,7 +72,7 @@ def test_the_folders_names_give_label_persons_fold_and_order(tmp_path: Path) -> 
 
 def test_reading_is_quiet_where_nobody_watches(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     put(tmp_path)
-    sbu.read(tmp_path)
+    read_clips(sbu.reading(tmp_path))
     assert capfd.readouterr() == ("", "")
 
 
@@ -85,16 +86,18 @@ def test_other_files_of_a_recording_are_no_clips(tmp_path: Path) -> None:
     for other in ("rgb_000055.png", "depth_000055.png", "._skeleton_pos.txt"):
         (path.parent / other).write_bytes(b"\x00")
     (tmp_path / "README.txt").write_text("SBU Kinect Interaction")
-    assert len(sbu.read(tmp_path)) == 1
+    assert len(read_clips(sbu.reading(tmp_path))) == 1
 
 
 def test_unix_line_ends_and_exponents_are_read_as_well(tmp_path: Path) -> None:
     persons = values(2)
     put(tmp_path, content=text_of(persons).replace("\r\n", "\n"))
-    np.testing.assert_array_equal(sbu.read(tmp_path)[0], persons.transpose(0, 3, 2, 1).astype(np.float32))
+    np.testing.assert_array_equal(
+        read_clips(sbu.reading(tmp_path))[0], persons.transpose(0, 3, 2, 1).astype(np.float32)
+    )
     persons[0, 0, 0] = 1e-5, 0.5, 1.0
     put(tmp_path, content=text_of(persons))
-    assert sbu.read(tmp_path)[0][0, 0, 0, 0] == np.float32(1e-5)
+    assert read_clips(sbu.reading(tmp_path))[0][0, 0, 0, 0] == np.float32(1e-5)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_a_set_folder_that_is_a_link_is_read(tmp_path: Path) -> None:
         (tmp_path / "raw/s01s02").symlink_to(tmp_path / "elsewhere/s01s02", target_is_directory=True)
     except OSError:
         pytest.skip("this system makes no links")
-    assert len(sbu.read(tmp_path / "raw")) == 1
+    assert len(read_clips(sbu.reading(tmp_path / "raw"))) == 1
 
 
 def test_a_whole_data_set_with_too_few_frames_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +187,7 @@ def test_a_whole_data_set_with_too_few_frames_is_refused(tmp_path: Path, monkeyp
     monkeypatch.setattr(sbu, "CLIPS", 2)
     assert "have 8 frames, not 6822; a file is cut" in refusal(tmp_path)
     monkeypatch.setattr(sbu, "FRAMES", 8)
-    assert len(sbu.read(tmp_path)) == 2
+    assert len(read_clips(sbu.reading(tmp_path))) == 2
 
 
 WHOLE = text_of(values(3)).encode()
@@ -196,7 +199,7 @@ def test_a_file_cut_anywhere_within_a_line_is_refused(tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("raw")
     path = put(folder, content=WHOLE[:end])
     if end and WHOLE[end - 1 : end] == b"\n":
-        assert len(sbu.read(folder)[0]) == WHOLE[:end].count(b"\n")
+        assert len(read_clips(sbu.reading(folder))[0]) == WHOLE[:end].count(b"\n")
     else:
         assert str(path) in refusal(folder)
 
@@ -209,7 +212,7 @@ def test_a_changed_byte_is_refused_or_changes_one_number(
     folder = tmp_path_factory.mktemp("raw")
     path = put(folder, content=WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :])
     try:
-        clip = sbu.read(folder)[0]
+        clip = read_clips(sbu.reading(folder))[0]
     except SkelkitError as error:
         assert str(path) in str(error)  # noqa: PT017
     else:
@@ -257,7 +260,9 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
     clips = import_raw("sbu", tmp_path / "raw", tmp_path / "data")
     clips.verify()
     assert clips.folder == tmp_path / "data" / "sbu"
-    np.testing.assert_array_equal(Clips.open(tmp_path / "data/sbu").frames, sbu.read(tmp_path / "raw").frames)
+    np.testing.assert_array_equal(
+        Clips.open(tmp_path / "data/sbu").frames, read_clips(sbu.reading(tmp_path / "raw")).frames
+    )
 
 
 def test_import_raw_leaves_nothing_behind_where_a_file_is_at_fault(tmp_path: Path) -> None:
@@ -293,7 +298,7 @@ def test_all_real_clips_written_as_raw_files_are_read_back(tmp_path: Path, sbu_d
     for i, name in enumerate(sbu_data.table["name"]):
         persons = sbu_data[i].transpose(0, 3, 2, 1)  # float32's shortest decimals, as str() writes them, are exact
         put(tmp_path, name.replace("_", "/"), text_of(persons, first=100 + i))
-    clips = sbu.read(tmp_path)
+    clips = read_clips(sbu.reading(tmp_path))
     assert (len(clips), len(clips.frames)) == (sbu.CLIPS, sbu.FRAMES)
     assert np.bincount(clips.column("fold")).tolist() == [55, 52, 56, 54, 65]
     assert_clips_are_in(clips, sbu_data)

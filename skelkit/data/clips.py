@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from skelkit.data import npz
@@ -134,26 +135,18 @@ class Clips:
 
         A clips folder that is there already is replaced; anything else in its place is refused, and stays.
         """
-        folder = Path(folder)
-        if folder.exists() and not (folder / "manifest.json").exists():
-            raise SkelkitError(f"{folder}: is there already and no clips folder; choose another place, or remove it")
-        with whole_folder(folder) as part:
-            np.save(part / "frames.npy", self.frames)
-            np.save(part / "offsets.npy", self.offsets)
-            self.table.to_csv(part / "clips.csv", index=False, lineterminator="\n")
-            manifest: dict[str, Any] = {
-                "name": self.name,
-                "skeleton": self.skeleton.as_dict(),
-                "classes": list(self.classes),
-                "units": self.units,
-                "source": self.source,
-                "clips": len(self),
-                "frames": len(self.frames),
-                "sha256": {file: sha256(part / file) for file in FILES},
-            }
-            manifest["sha256"]["manifest.json"] = _seal(manifest)
-            (part / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        return Clips.open(folder)
+        return write(
+            Path(folder),
+            [self.frames],
+            self.frames.dtype,
+            self.offsets,
+            self.table,
+            self.skeleton,
+            self.classes,
+            self.name,
+            self.units,
+            self.source,
+        )
 
     @classmethod
     def open(cls, folder: Path | str) -> Clips:
@@ -219,6 +212,58 @@ class Clips:
         offsets = np.concatenate([[0], np.cumsum(self.lengths[index])])
         table = self.table.iloc[index].reset_index(drop=True)
         return Clips(frames, offsets, table, self.skeleton, self.classes, self.name, self.units, self.source)
+
+
+def write(
+    folder: Path,
+    blocks: Iterable[np.ndarray],
+    dtype: npt.DTypeLike,
+    offsets: np.ndarray,
+    table: pd.DataFrame,
+    skeleton: Skeleton,
+    classes: Sequence[str],
+    name: str,
+    units: str,
+    source: str,
+    beside: Mapping[str, str] | None = None,
+) -> Clips:
+    """`Clips.save` for frames that never lie in memory at once: (any t, 3, v, m) blocks of them, end to end.
+
+    beside: other text files of the folder, by name. Raises SkelkitError where `folder` is something else already.
+    """
+    refuse_other(folder)
+    with whole_folder(folder) as part:
+        with open(part / "frames.npy", "wb") as out:  # not a memory map: a full disk must raise, not kill
+            for number, block in enumerate(blocks):
+                if number == 0:
+                    shape = (int(offsets[-1]), *block.shape[1:])
+                    np.lib.format.write_array_header_1_0(
+                        out, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+                    )
+                out.write(np.ascontiguousarray(block, dtype).data)
+        np.save(part / "offsets.npy", offsets)
+        table.to_csv(part / "clips.csv", index=False, lineterminator="\n")
+        for file, text in (beside or {}).items():
+            (part / file).write_text(text, encoding="utf-8")
+        manifest: dict[str, Any] = {
+            "name": name,
+            "skeleton": skeleton.as_dict(),
+            "classes": [str(c) for c in classes],
+            "units": units,
+            "source": source,
+            "clips": len(offsets) - 1,
+            "frames": int(offsets[-1]),
+            "sha256": {file: sha256(part / file) for file in FILES},
+        }
+        manifest["sha256"]["manifest.json"] = _seal(manifest)
+        (part / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return Clips.open(folder)
+
+
+def refuse_other(folder: Path) -> None:
+    """Raise SkelkitError where a clips folder would take the place of something else."""
+    if folder.exists() and not (folder / "manifest.json").exists():
+        raise SkelkitError(f"{folder}: is there already and no clips folder; choose another place, or remove it")
 
 
 def load(name: str) -> Clips:

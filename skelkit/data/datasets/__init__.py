@@ -1,35 +1,45 @@
-"""One file an official format; each reads the raw files as they are distributed into `Clips`."""
+"""One file an official format: each says which files there are and what one of them holds (`importing.Reading`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from skelkit.data.clips import Clips
+from skelkit.data.importing import Imported, Reading, import_clips
 from skelkit.files import SkelkitError
 
-
-def _sbu(folder: Path) -> Clips:
-    from skelkit.data.datasets import sbu
-
-    return sbu.read(folder)
-
-
-def _nw_ucla(folder: Path) -> Clips:
-    from skelkit.data.datasets import nw_ucla
-
-    return nw_ucla.read(folder)
+READERS = {
+    "nw_ucla": "nw_ucla:reading",
+    "sbu": "sbu:reading",
+}
+"""Where the reader of each data set is, `module:function`; `function(folder, *, option=...)` returns a `Reading`."""
 
 
-READERS: dict[str, Callable[[Path], Clips]] = {"sbu": _sbu, "nw_ucla": _nw_ucla}
-"""Readers of raw folders, by the name that `load` takes."""
+def reading(name: str, folder: Path | str, **options: str) -> Reading:
+    """What the data set's own reader makes of a folder of official files.
 
-
-def import_raw(name: str, folder: Path | str, destination: Path | str) -> Clips:
-    """Read the raw files in `folder` and save them as the clips folder `destination/name`, opened.
-
-    Nothing is written where a file is at fault. Raises SkelkitError that names the file, the place and the mend.
+    options: the reader's keyword arguments, as the command line gives them. Raises SkelkitError for a data set or an
+    option that there is not.
     """
     if name not in READERS:
         raise SkelkitError(f"{name}: no reader of raw files has this name; known are {', '.join(sorted(READERS))}")
-    return READERS[name](Path(folder)).save(Path(destination) / name)
+    module, function = READERS[name].split(":")
+    reader = getattr(import_module(f"skelkit.data.datasets.{module}"), function)
+    known = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if unknown := sorted(set(options) - set(known)):
+        raise SkelkitError(f"{name}: no option {unknown[0]!r}; it takes {', '.join(known) or 'none'}")
+    found: Reading = reader(Path(folder), **options)
+    return found
+
+
+def import_raw(
+    name: str, folder: Path | str, destination: Path | str, *, options: dict[str, str] | None = None, **how: Any
+) -> Imported:
+    """Read the official files in `folder` and save them as the clips folder `destination/name`.
+
+    how: what `importing.import_clips` takes. Nothing is written where a file is at fault. Raises SkelkitError that
+    names the file, the place and the mend.
+    """
+    return import_clips(reading(name, folder, **(options or {})), Path(destination) / name, **how)

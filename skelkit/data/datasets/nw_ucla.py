@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
-from skelkit.data.clips import Clips
+from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V1
 from skelkit.files import SkelkitError
 
@@ -41,56 +40,57 @@ _REACH = 10.0  # metres; the real files reach 5.1
 _AGAIN = "download or copy it again"
 
 
-def read(folder: Path) -> Clips:
+def reading(folder: Path) -> Reading:
     """The clips of a folder that holds `aAA_sSS_eEE_vVV.json` files, all 1,484 or some of them.
 
     Frames (t, 3, 20, 1) in metres. `action` numbers the performance (AASSEE): files of one subject, action and
     repetition share it whatever their camera, but whether these were filmed at the same time is doubtful. For the
-    actions 2 and 3 the public files of camera 3 repeat those of camera 2. Raises SkelkitError that names file and
-    place.
+    actions 2 and 3 the public files of camera 3 repeat those of camera 2. Raises SkelkitError for a folder without any.
     """
-    paths = _files(folder)
-    places = [_NAME.fullmatch(path.name) for path in paths]
-    parts = [tuple(map(int, place.groups())) for place in places if place]  # `_files` took none that does not match
-    labels = [list(CLASSES).index(action) for action, _, _, _ in parts]
-    progress = tqdm(list(zip(paths, labels, strict=True)), desc="nw_ucla", unit="clip", disable=None)
-    clips = [_frames(path, label) for path, label in progress]
-    return Clips.from_arrays(
-        np.concatenate(clips),
-        np.cumsum([0, *map(len, clips)]),
+    return Reading(
+        name="nw_ucla",
         skeleton=KINECT_V1,
         classes=tuple(CLASSES.values()),
-        name="nw_ucla",
-        columns={
-            "label": labels,
-            "subject": [subject for _, subject, _, _ in parts],
-            "camera": [camera for _, _, _, camera in parts],
-            "replicate": [repetition for _, _, repetition, _ in parts],
-            "action": [10000 * action + 100 * subject + repetition for action, subject, repetition, _ in parts],
-            "name": [path.stem for path in paths],
-        },
-        source=f"NW-UCLA, {len(clips)} of {CLIPS} clips, from JSON files",
-        place=str(folder),
+        sources=_sources(folder),
+        read=_clip,
+        source="NW-UCLA, from JSON files",
+        expected=CLIPS,
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    """Every clip below the folder, in the order of their names; one that would be passed over is a fault."""
+def _sources(folder: Path) -> list[Source | SkelkitError]:
+    """Every clip of the folder, in the order of their names; one that would be passed over is a fault."""
     if not folder.is_dir():
         raise SkelkitError(f"{folder}: no such folder; give the one that holds aAA_sSS_eEE_vVV.json files")
-    found = {path.name: path for path in sorted(folder.iterdir()) if _LIKE.match(path.name)}
-    for path in found.values():
-        if not _NAME.fullmatch(path.name):
-            raise SkelkitError(
+    sources: list[Source | SkelkitError] = []
+    for path in sorted(path for path in folder.iterdir() if _LIKE.match(path.name)):
+        place = _NAME.fullmatch(path.name)
+        if not place:
+            fault = (
                 f"{path}: is not named aAA_sSS_eEE_vVV.json with an action of {', '.join(map(str, CLASSES))}, a "
                 "subject 1 to 10 and a camera 1 to 3; mend the name, or move the file away"
             )
+            sources.append(SkelkitError(fault))
+            continue
+        action, subject, repetition, camera = map(int, place.groups())
+        columns = {
+            "label": list(CLASSES).index(action),
+            "subject": subject,
+            "camera": camera,
+            "replicate": repetition,
+            "action": 10000 * action + 100 * subject + repetition,
+        }
+        sources.append(Source(path, {**columns, "name": path.stem}))
     below = sorted(path for path in folder.rglob("a*_s*_e*_v*.json") if path.parent != folder)
     if below:
         raise SkelkitError(f"{below[0]}: lies below {folder}; give the one folder that holds all the files")
-    if not found:
+    if not sources:
         raise SkelkitError(f"{folder}: holds no aAA_sSS_eEE_vVV.json file; give the folder that does")
-    return list(found.values())
+    return sources
+
+
+def _clip(source: Source) -> list[RawClip]:
+    return [RawClip(_frames(source.path, int(source.columns["label"])))]
 
 
 def _frames(path: Path, label: int) -> Float[np.ndarray, "t 3 20 1"]:

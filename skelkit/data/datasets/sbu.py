@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
-from skelkit.data.clips import Clips
+from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError
 
@@ -46,35 +45,21 @@ _LOW, _HIGH = np.array([-1.0, -1.0, 0.0]), np.array([2.0, 2.0, 7.8125])
 _AGAIN = "download or copy it again"
 
 
-def read(folder: Path) -> Clips:
+def reading(folder: Path) -> Reading:
     """The clips of a folder that holds the sets `s01s02`, `s01s03`, ..., all or some of them.
 
     Frames (t, 3, 15, 2) keep the file's normalised values; `subject` is the set's first person, `fold` the official
-    one, 0 to 4, `replicate` the sequence. Raises SkelkitError that names file and line.
+    one, 0 to 4, `replicate` the sequence. Raises SkelkitError for a folder without any.
     """
-    paths = _files(folder)
-    clips = [_frames(path) for path in tqdm(paths, desc="sbu", unit="clip", disable=None)]
-    places = [_PLACE.fullmatch(path.relative_to(folder).as_posix()) for path in paths]
-    parts = [place.groups() for place in places if place]  # `_files` took none that does not match
-    total = sum(map(len, clips))
-    if len(clips) == CLIPS and total != FRAMES:
-        raise SkelkitError(f"{folder}: the {CLIPS} clips have {total} frames, not {FRAMES}; a file is cut, {_AGAIN}")
-    return Clips.from_arrays(
-        np.concatenate(clips),
-        np.cumsum([0, *map(len, clips)]),
+    return Reading(
+        name="sbu",
         skeleton=SBU,
         classes=CLASSES,
-        name="sbu",
-        columns={
-            "label": [int(label) - 1 for _, _, label, _ in parts],
-            "subject": [int(subject) for _, subject, _, _ in parts],
-            "replicate": [int(sequence) for _, _, _, sequence in parts],
-            "fold": [_FOLD[name] for name, _, _, _ in parts],
-            "name": [f"{name}_{label}_{sequence}" for name, _, label, sequence in parts],
-        },
+        sources=_sources(folder),
+        read=_clip,
+        source="SBU Kinect Interaction v2.0 (clean), from skeleton_pos.txt files",
         units="normalised",
-        source=f"SBU Kinect Interaction v2.0 (clean), {len(clips)} of {CLIPS} clips, from skeleton_pos.txt files",
-        place=str(folder),
+        expected=CLIPS,
     )
 
 
@@ -98,28 +83,39 @@ def official_units(frames: Float[np.ndarray, "n 3 v m"]) -> Float[np.ndarray, "n
     return np.stack([1280 - 2560 * x, 960 - 1920 * y, y * 10000 / 7.8125], 1).astype(frames.dtype)
 
 
-def _files(folder: Path) -> list[Path]:
+def _sources(folder: Path) -> list[Source | SkelkitError]:
     """Every skeleton file below the folder, in the order of their names; one that would be passed over is a fault."""
     if not folder.is_dir():
         raise SkelkitError(f"{folder}: no such folder; give the one that holds the sets s01s02, s01s03, ...")
     found = {*folder.glob("*/*/*/*skeleton*"), *folder.rglob("*skeleton*")}  # the first also goes through links
     found = {path for path in found if not path.name.startswith(".")}  # what macOS packs beside each file
-    for path in sorted(found):
-        place = _PLACE.fullmatch(path.relative_to(folder).as_posix())
-        if not place or place[1] not in _FOLD:
-            raise SkelkitError(
-                f"{path}: is not SET/CLASS/SEQUENCE/skeleton_pos.txt in {folder}, with one of the 21 sets and a class "
-                "01 to 08; mend the name, move the file away, or give the folder that holds the sets themselves"
-            )
-    for name in _FOLD:
-        for sequence in sorted((folder / name).glob("*/*")):
-            if sequence.is_dir() and sequence / "skeleton_pos.txt" not in found:
-                raise SkelkitError(f"{sequence}: holds no skeleton_pos.txt; {_AGAIN}, or remove the folder")
     if not found:
         raise SkelkitError(
             f"{folder}: holds no SET/CLASS/SEQUENCE/skeleton_pos.txt; give the folder with the sets s01s02, s01s03, ..."
         )
-    return sorted(found)
+    sources: list[Source | SkelkitError] = []
+    for path in sorted(found):
+        place = _PLACE.fullmatch(path.relative_to(folder).as_posix())
+        if not place or place[1] not in _FOLD:
+            fault = (
+                f"{path}: is not SET/CLASS/SEQUENCE/skeleton_pos.txt in {folder}, with one of the 21 sets and a class "
+                "01 to 08; mend the name, move the file away, or give the folder that holds the sets themselves"
+            )
+            sources.append(SkelkitError(fault))
+            continue
+        name, subject, label, sequence = place.groups()
+        columns = {"label": int(label) - 1, "subject": int(subject), "replicate": int(sequence), "fold": _FOLD[name]}
+        sources.append(Source(path, {**columns, "name": f"{name}_{label}_{sequence}"}))
+    for name in _FOLD:
+        for sequence_folder in sorted((folder / name).glob("*/*")):
+            if sequence_folder.is_dir() and sequence_folder / "skeleton_pos.txt" not in found:
+                fault = f"{sequence_folder}: holds no skeleton_pos.txt; {_AGAIN}, or remove the folder"
+                sources.append(SkelkitError(fault))
+    return sources
+
+
+def _clip(source: Source) -> list[RawClip]:
+    return [RawClip(_frames(source.path))]
 
 
 def _frames(path: Path) -> Float[np.ndarray, "t 3 15 2"]:
