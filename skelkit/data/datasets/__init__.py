@@ -11,8 +11,19 @@ from skelkit.data.importing import Imported, Reading, import_clips
 from skelkit.files import SkelkitError
 
 READERS = {
+    "cmu": "cmu:reading",
+    "hdm05": "hdm05:reading",
+    "mhad": "mhad:reading",
+    "msr_action3d": "msr_action3d:reading",
+    "msrc12": "msrc12:reading",
+    "ntu60": "ntu:ntu60",
+    "ntu120": "ntu:ntu120",
     "nw_ucla": "nw_ucla:reading",
+    "pku_mmd1": "pku_mmd:part1",
+    "pku_mmd2": "pku_mmd:part2",
     "sbu": "sbu:reading",
+    "utd_mhad": "utd_mhad:reading",
+    "uwa3d": "uwa3d:reading",
 }
 """Where the reader of each data set is, `module:function`; `function(folder, *, option=...)` returns a `Reading`."""
 
