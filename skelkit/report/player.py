@@ -89,8 +89,8 @@ def player(
     }
     data = html.escape(json.dumps(record, separators=(",", ":")))
     name = f"skelkit-{secrets.token_hex(6)}"  # not from a seeded generator: drawing must not change a run
-    two = any(panel["m"] > 1 for panel in panels)
-    persons = '<span style="color:#777">filled joints: person 1, open: person 2</span>' if two else ""
+    most = max(persons_of(body) for body in bodies.values())
+    persons = f'<span style="color:#777">filled joints: person 1, open: {_others(most)}</span>' if most > 1 else ""
     keys = " ".join(f'<span style="color:{c}"><b>&#9473;</b> {side}</span>' for side, c in SIDES.items())
     return Player(
         f'<div id="{name}" data-clip="{data}" data-lm-suppress-shortcuts="true" style="font:13px sans-serif">'
@@ -128,7 +128,7 @@ def strips(clips: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int, tit
     for axes, (label, (_, view)) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows.items(), strict=True):
         axes.axhline(0, color="0.85", linewidth=1, zorder=0)
         for at, pose in enumerate(view):
-            _draw(axes, pose + np.array([at * place, 0, 0]), skeleton)
+            draw_pose(axes, pose + np.array([at * place, 0, 0]), skeleton)
         pad = 0.04 * (high - low)
         axes.set(aspect="equal", xlim=(-place / 2, (frames - 0.5) * place), ylim=(low - pad, high + pad), xticks=[])
         axes.set_yticks([(low + high) / 2], [label])
@@ -137,11 +137,7 @@ def strips(clips: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int, tit
     index = next(iter(rows.values()))[0]
     figure.axes[-1].set_xticks(place * np.arange(frames), [str(i + 1) for i in index], color="0.35")
     figure.axes[-1].set_xlabel("frame" if len(rows) == 1 else f"frame (of {next(iter(rows))})")
-    for side, colour in SIDES.items():
-        figure.axes[0].plot([], [], color=colour, linewidth=2, label=side)
-    if any(np.isfinite(view[:, 1:]).any() for _, view in rows.values()):
-        for fill, person in (("0.3", "person 1"), ("white", "person 2")):
-            figure.axes[0].plot([], [], "o", color="0.3", markerfacecolor=fill, markersize=4, label=person)
+    name_sides(figure.axes[0], max(persons_of(view) for _, view in rows.values()))
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle(title)
     return figure
@@ -208,6 +204,23 @@ def _upright(body: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return np.stack([np.cross(up, near), up, near]).astype(np.float32)
 
 
+def name_sides(axes: Axes, persons: int) -> None:
+    """Entries for a legend: the sides' colours and, for more than one person, who is who."""
+    for side, colour in SIDES.items():
+        axes.plot([], [], color=colour, linewidth=2, label=side)
+    for fill, person in (("0.3", "person 1"), ("white", _others(persons))) if persons > 1 else ():
+        axes.plot([], [], "o", color="0.3", markerfacecolor=fill, markersize=4, label=person)
+
+
+def _others(persons: int) -> str:
+    return "person 2" if persons == 2 else f"persons 2 to {persons}"
+
+
+def persons_of(body: np.ndarray) -> int:
+    """The last person of (t, m, v, 3) who is drawn at all."""
+    return int(np.isfinite(body).any((0, 2, 3)).nonzero()[0].max(initial=0)) + 1
+
+
 def _box(body: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Centre (3,), half size (3,) and floor height of what is drawn; a sensor's rare far jump does not count."""
     seen = body[np.isfinite(body).all(3)]
@@ -217,8 +230,8 @@ def _box(body: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     return (low + high) / 2, np.maximum(high - low, 1e-6) / 2, float(low[1])
 
 
-def _draw(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
-    """One frame (m, v, 3), projected, far bones first; the second person's joints are open."""
+def draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
+    """One frame (m, v, 3), projected, far bones first; the joints of all but the first person are open."""
     from matplotlib.collections import LineCollection
 
     sides = joint_sides(skeleton)
