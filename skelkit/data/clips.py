@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from skelkit.data import npz
+from skelkit.data.checks import check_labels, check_shapes, first_not_finite, integers
 from skelkit.data.skeleton import Skeleton
-from skelkit.files import SkelkitError, data_folders, sha256, store_folder, whole_folder
+from skelkit.files import Digest, SkelkitError, data_folders, sha256, store_folder, whole_folder
 
 COLUMNS = ("label", "subject", "camera", "setup", "replicate", "action", "fold")
 """Integer columns of the clip table; -1 says that the column does not apply. `action` numbers a performance:
@@ -97,8 +98,8 @@ class Clips:
         if frames.dtype not in (np.float16, np.float32):
             with np.errstate(over="ignore"):  # what overflows becomes infinite and is named below
                 frames = frames.astype(np.float32)
-        offsets = _integers(place, "offsets", offsets)
-        _check_shapes(place, frames.shape, offsets, len(skeleton))
+        offsets = integers(place, "offsets", offsets)
+        check_shapes(place, frames.shape, offsets, len(skeleton))
         n = len(offsets) - 1
         unknown = set(columns) - {*COLUMNS, "name"}
         if unknown:
@@ -110,10 +111,10 @@ class Clips:
                 raise SkelkitError(
                     f"{place}: {column} has shape {np.shape(values)} for {n} clips; give one value a clip"
                 )
-        table = pd.DataFrame({c: _integers(place, c, columns.get(c, np.full(n, -1))) for c in COLUMNS})
+        table = pd.DataFrame({c: integers(place, c, columns.get(c, np.full(n, -1))) for c in COLUMNS})
         table["name"] = [str(v) for v in columns.get("name", range(n))]
-        _check_labels(place, table, len(classes))
-        frame = _first_not_finite(frames)
+        check_labels(place, table, len(classes))
+        frame = first_not_finite(frames)
         if frame is not None:
             clip = int(np.searchsorted(offsets, frame, side="right") - 1)
             at = f"clip {table['name'][clip]}, frame {frame - offsets[clip]}"
@@ -171,12 +172,12 @@ class Clips:
                 f"{folder}: frames.npy holds {frames.dtype} and offsets.npy {offsets.dtype}, not float32 (or float16) "
                 "and int64; copy or import the data set again"
             )
-        _check_shapes(str(folder), frames.shape, offsets, len(skeleton))
+        check_shapes(str(folder), frames.shape, offsets, len(skeleton))
         if not len(offsets) - 1 == len(table) == manifest["clips"] or len(frames) != manifest["frames"]:
             raise SkelkitError(
                 f"{folder}: clips.csv, offsets.npy and manifest.json disagree on the number of clips; copy it again"
             )
-        _check_labels(str(folder), table, len(classes))
+        check_labels(str(folder), table, len(classes))
         return cls(
             frames, offsets, table, skeleton, classes, manifest["name"], manifest["units"], manifest["source"], folder
         )
@@ -201,9 +202,22 @@ class Clips:
         """Twelve hexadecimal digits of the SHA-256 of frames.npy, as it is or would be saved."""
         if self.folder is not None:
             return str(_manifest(self.folder)["sha256"]["frames.npy"])[:12]
-        digest = _Digest()
+        digest = Digest()
         np.lib.format.write_array(digest, self.frames)
         return digest.sha.hexdigest()[:12]
+
+    def with_frames(self, frames: np.ndarray, offsets: np.ndarray | None = None) -> Clips:
+        """The same clips with other frames (sum of t, 3, v, m): in memory, their table and skeleton unchanged.
+
+        offsets: (n + 1,), where the clips' lengths have changed. Raises SkelkitError where the parts do not fit.
+        """
+        offsets = self.offsets if offsets is None else offsets
+        check_shapes(self.name, frames.shape, offsets, len(self.skeleton))
+        if len(offsets) != len(self.offsets):
+            raise SkelkitError(
+                f"{self.name}: offsets of {len(offsets) - 1} clips, and there are {len(self)}; give those of all"
+            )
+        return replace(self, frames=frames, offsets=offsets, folder=None)
 
     def subset(self, index: np.ndarray) -> Clips:
         """The clips of an index array (or a boolean mask), in its order, copied into memory."""
@@ -244,7 +258,7 @@ def write(
         np.save(part / "offsets.npy", offsets)
         table.to_csv(part / "clips.csv", index=False, lineterminator="\n")
         for file, text in (beside or {}).items():
-            (part / file).write_text(text, encoding="utf-8")
+            (part / file).write_text(text, encoding="utf-8", errors="backslashreplace")  # a path may be no text
         manifest: dict[str, Any] = {
             "name": name,
             "skeleton": skeleton.as_dict(),
@@ -325,53 +339,3 @@ def _seal(manifest: Mapping[str, Any]) -> str:
     """The SHA-256 of everything that a manifest says beside the hashes."""
     said = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _integers(place: str, what: str, values: np.ndarray | Sequence[Any]) -> np.ndarray:
-    """int64, from whole numbers of any type: a label of 1.5 or NaN is refused, not cut."""
-    given = np.asarray(values)
-    if given.dtype.kind in "fiu":
-        with np.errstate(invalid="ignore"):
-            whole = given.astype(np.int64)
-        if bool((whole == given).all()):
-            return whole
-    raise SkelkitError(f"{place}: {what} holds {given.dtype}, not all of it whole numbers; give integers")
-
-
-def _first_not_finite(frames: np.ndarray) -> int | None:
-    for start in range(0, len(frames), 65536):  # in blocks: a mask of all of NTU would take 700 MB
-        finite = np.isfinite(frames[start : start + 65536]).all(axis=(1, 2, 3))
-        if not finite.all():
-            return start + int(finite.argmin())
-    return None
-
-
-def _check_labels(place: str, table: pd.DataFrame, classes: int) -> None:
-    labels = table["label"].to_numpy()
-    wrong = (labels < -1) | (labels >= classes)
-    if wrong.any():
-        i = int(wrong.argmax())
-        raise SkelkitError(
-            f"{place}: clip {table['name'][i]} has label {labels[i]}, and there are {classes} classes, from 0; "
-            "mend the label, or give -1 for none"
-        )
-
-
-def _check_shapes(place: str, frames: tuple[int, ...], offsets: np.ndarray, joints: int) -> None:
-    if len(frames) != 4 or frames[1:3] != (3, joints) or frames[3] < 1:
-        raise SkelkitError(f"{place}: frames has shape {frames}; give (sum of t, 3, {joints} joints, persons)")
-    rising = offsets.ndim == 1 and len(offsets) > 0 and offsets[0] == 0 and bool((np.diff(offsets) > 0).all())
-    if not rising or offsets[-1] != frames[0]:
-        raise SkelkitError(
-            f"{place}: offsets must rise from 0 to the {frames[0]} frames, one clip each; export it again"
-        )
-
-
-class _Digest:
-    """A file to write to that keeps only the hash."""
-
-    def __init__(self) -> None:
-        self.sha = hashlib.sha256()
-
-    def write(self, data: bytes) -> None:
-        self.sha.update(data)
