@@ -17,7 +17,11 @@ NTU120_TRAIN_SUBJECTS = (
     *(45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92),
     *(93, 94, 95, 97, 98, 100, 103),
 )
-TRAIN_SUBJECTS = {"ntu60": NTU60_TRAIN_SUBJECTS, "ntu120": NTU120_TRAIN_SUBJECTS}
+TRAIN_SUBJECTS = {
+    "ntu60": NTU60_TRAIN_SUBJECTS,
+    "ntu120": NTU120_TRAIN_SUBJECTS,
+    "mhad": (1, 2, 3, 4, 5, 6, 7),  # Ofli et al. 2013
+}
 """Published training subjects of cross-subject; a data set without an entry trains on its odd subjects."""
 TEST_CAMERA = {"ntu60": 1}
 """The camera that cross-view holds out; a data set without an entry holds out its last."""

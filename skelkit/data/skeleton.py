@@ -147,7 +147,47 @@ SBU = _skeleton(  # SBU Kinect Interaction, OpenNI's fifteen joints
     "0-1 1-2 3-1 4-3 5-4 6-1 7-6 8-7 9-2 10-9 11-10 12-2 13-12 14-13",
     centre=2,
 )
-SKELETONS = {skeleton.name: skeleton for skeleton in (KINECT_V2, KINECT_V1, SBU)}
+ACCLAIM = Skeleton(  # CMU and HDM05, in the order of the ASF files; a joint is the end of the bone of its name
+    "acclaim",
+    (
+        "root",
+        *("lhipjoint", "lfemur", "ltibia", "lfoot", "ltoes"),
+        *("rhipjoint", "rfemur", "rtibia", "rfoot", "rtoes"),
+        *("lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head"),
+        *("lclavicle", "lhumerus", "lradius", "lwrist", "lhand", "lfingers", "lthumb"),
+        *("rclavicle", "rhumerus", "rradius", "rwrist", "rhand", "rfingers", "rthumb"),
+    ),
+    (
+        *((1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (6, 0), (7, 6), (8, 7), (9, 8), (10, 9)),
+        *((11, 0), (12, 11), (13, 12), (14, 13), (15, 14), (16, 15)),
+        *((17, 13), (18, 17), (19, 18), (20, 19), (21, 20), (22, 21), (23, 20)),
+        *((24, 13), (25, 24), (26, 25), (27, 26), (28, 27), (29, 28), (30, 27)),
+    ),
+    centre=11,  # the end of the lower back: the middle of the body
+    mirror=(*((i, i + 5) for i in range(1, 6)), *((i, i + 7) for i in range(17, 24))),
+    parts={
+        "trunk": (0, 11, 12, 13, 14, 15, 16),
+        "left arm": tuple(range(17, 24)),
+        "left leg": tuple(range(1, 6)),
+        "right arm": tuple(range(24, 31)),
+        "right leg": tuple(range(6, 11)),
+    },
+)
+COCO = _skeleton(  # 2-D poses of pyskl and MMAction2
+    "coco",
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+    "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle",
+    "1-0 2-0 3-1 4-2 5-0 6-0 7-5 8-6 9-7 10-8 11-5 12-6 13-11 14-12 15-13 16-14",
+    centre=0,
+)
+OPENPOSE = _skeleton(  # Kinetics-Skeleton of ST-GCN: x, y and a score
+    "openpose",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
+    "0-1 2-1 3-2 4-3 5-1 6-5 7-6 8-2 9-8 10-9 11-5 12-11 13-12 14-0 15-0 16-14 17-15",
+    centre=1,
+)
+SKELETONS = {skeleton.name: skeleton for skeleton in (KINECT_V2, KINECT_V1, SBU, ACCLAIM, COCO, OPENPOSE)}
 
 
 def skeleton_of(joints: tuple[str, ...]) -> Skeleton | None:

@@ -1,0 +1,175 @@
+"""Berkeley MHAD, the skeletons: 11 actions by 12 subjects, BVH files of 480 frames a second (Ofli et al. 2013).
+
+A clip is `skl_sSS_aAA_rRR.bvh` (subject, action, repetition). Subjects 1 to 7 train, 8 to 12 are tested.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from skelkit.data import bvh
+from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.mocap import as_clip
+from skelkit.data.skeleton import Skeleton
+from skelkit.files import SkelkitError
+
+CLASSES = (
+    "jumping in place",
+    "jumping jacks",
+    "bending",
+    "punching",
+    "waving two hands",
+    "waving one hand",
+    "clapping hands",
+    "throwing a ball",
+    "sit down then stand up",
+    "sit down",
+    "stand up",
+)
+"""By action number, from 1."""
+CLIPS, JOINTS = 659, 35
+"""The size of the whole data set (one of 12 x 11 x 5 is missing), and joints with the end sites."""
+UNITS = {"mm": 0.001, "cm": 0.01, "inch": 0.0254, "m": 1.0}
+"""Metres a unit."""
+
+_NAME = re.compile(r"skl_s(0[1-9]|1[0-2])_a(0[1-9]|1[01])_r(0[1-5])\.bvh")
+_AGAIN = "download or copy it again"
+_REACH = (0.8, 2.0)  # metres along the bones from the hips to the furthest finger or toe: 1.1 to 1.5 for adults
+_ARM, _LEG = ("shoulder", "collar", "arm", "elbow", "wrist", "hand"), ("leg", "hip", "knee", "ankle", "foot", "toe")
+
+Hierarchy = tuple[tuple[str, int, tuple[str, ...]], ...]
+"""(name, parent, channels) of every joint."""
+
+
+def reading(folder: Path, *, unit: str = "auto") -> Reading:
+    """The clips of a folder that holds `skl_sSS_aAA_rRR.bvh` files at any depth, all 659 or some of them.
+
+    Frames (t, 3, 35, 1) in metres. The skeleton is the first file's hierarchy, end sites included, and every other
+    file must have the same. unit: the files do not say theirs; "auto" takes the one of mm, cm and m that makes the
+    first skeleton a person, or give mm, cm, inch or m; each file is checked to hold a person. `replicate` is the
+    repetition. Raises SkelkitError for a folder without any, and for an unknown unit.
+    """
+    sources = _sources(folder)
+    first, joints = _first_hierarchy(sources)
+    if unit not in ("auto", *UNITS):
+        raise SkelkitError(f"option unit: {unit[:40]!r} is unknown; give auto, {', '.join(UNITS)}")
+    metres = _unit(first, joints) if unit == "auto" else UNITS[unit]
+    return Reading(
+        name="mhad",
+        skeleton=skeleton_of(joints),
+        classes=CLASSES,
+        sources=sources,
+        read=partial(_clip, metres=metres, like=str(first), hierarchy=_hierarchy(joints)),
+        source="Berkeley MHAD, from BVH files of 480 frames a second",
+        options={"unit": metres},
+        expected=CLIPS,
+    )
+
+
+def skeleton_of(joints: Sequence[bvh.Joint]) -> Skeleton:
+    """A skeleton from a hierarchy: sides and parts by the names, the centre in the middle of the spine."""
+    names = [joint.name for joint in joints]
+    low = [name.lower() for name in names]
+    pairs = tuple(
+        (i, low.index(name.replace("left", "right")))
+        for i, name in enumerate(low)
+        if "left" in name and name.replace("left", "right") in low
+    )
+    parts = {
+        f"{side} {part}": tuple(i for i, name in enumerate(low) if side in name and any(word in name for word in words))
+        for side in ("left", "right")
+        for part, words in (("arm", _ARM), ("leg", _LEG))
+    }
+    limbs = {i for part in parts.values() for i in part}
+    spine = [i for i, name in enumerate(low) if "spine" in name]
+    return Skeleton(
+        "mhad",
+        tuple(names),
+        tuple((i, joint.parent) for i, joint in enumerate(joints) if joint.parent >= 0),
+        spine[len(spine) // 2] if spine else 0,
+        pairs,
+        {"trunk": tuple(i for i in range(len(names)) if i not in limbs), **parts},
+    )
+
+
+def _sources(folder: Path) -> list[Source | SkelkitError]:
+    """Every BVH file below the folder, in the order of the names; one that would be passed over is a fault."""
+    if not folder.is_dir():
+        raise SkelkitError(f"{folder}: no such folder; give the one that holds skl_sSS_aAA_rRR.bvh files")
+    sources: list[Source | SkelkitError] = []
+    found = [path for path in folder.rglob("*") if ".bvh" in path.name.lower() and not path.name.startswith(".")]
+    for path in sorted(found, key=lambda path: (path.name, path)):
+        place = _NAME.fullmatch(path.name)
+        if not place:
+            fault = (
+                f"{path}: is not named skl_sSS_aAA_rRR.bvh with a subject 1 to 12, an action 1 to 11 and a repetition "
+                "1 to 5; mend the name, or move the file away (a T-pose is no clip)"
+            )
+            sources.append(SkelkitError(fault))
+            continue
+        subject, action, repetition = map(int, place.groups())
+        columns = {"label": action - 1, "subject": subject, "replicate": repetition}
+        sources.append(Source(path, {**columns, "name": path.stem}))
+    if not sources:
+        raise SkelkitError(f"{folder}: holds no skl_sSS_aAA_rRR.bvh file at any depth; give the folder that does")
+    return sources
+
+
+def _first_hierarchy(sources: Sequence[Source | SkelkitError]) -> tuple[Path, tuple[bvh.Joint, ...]]:
+    """The first file whose hierarchy can be read and has 35 joints. Raises the first fault where there is none."""
+    faults = []
+    for source in sources:
+        try:
+            if isinstance(source, SkelkitError):
+                raise source
+            joints = bvh.read_hierarchy(source.path)
+            if len(joints) != JOINTS:
+                raise SkelkitError(
+                    f"{source.path}, line 1: has {len(joints)} joints and end sites, not {JOINTS}; {_AGAIN}"
+                )
+        except SkelkitError as fault:
+            faults.append(fault)
+        else:
+            return source.path, joints
+    raise faults[0]
+
+
+def _hierarchy(joints: Sequence[bvh.Joint]) -> Hierarchy:
+    return tuple((joint.name, joint.parent, joint.channels) for joint in joints)
+
+
+def _reach(joints: Sequence[bvh.Joint]) -> float:
+    """The longest way from the root along the bones, in the file's units."""
+    way: list[float] = []
+    for joint in joints:
+        way.append(way[joint.parent] + float(np.linalg.norm(joint.offset)) if joint.parent >= 0 else 0.0)
+    return max(way)
+
+
+def _unit(path: Path, joints: Sequence[bvh.Joint]) -> float:
+    """Metres a unit, by the size of the person: mm, cm and m lie so far apart that only one can be right."""
+    reach = _reach(joints)
+    for unit in ("mm", "cm", "m"):
+        if _REACH[0] <= reach * UNITS[unit] <= _REACH[1]:
+            return UNITS[unit]
+    raise SkelkitError(
+        f"{path}, line 1: its skeleton reaches {reach:g}, a person's in none of mm, cm, m; give -o unit, or {_AGAIN}"
+    )
+
+
+def _clip(source: Source, metres: float, like: str, hierarchy: Hierarchy) -> list[RawClip]:
+    motion = bvh.read_bvh(source.path)
+    if _hierarchy(motion.joints) != hierarchy:
+        raise SkelkitError(f"{source.path}, line 1: its hierarchy is not that of {like}; {_AGAIN}")
+    reach = _reach(motion.joints) * metres
+    if not _REACH[0] <= reach <= _REACH[1]:
+        raise SkelkitError(
+            f"{source.path}, line 1: its skeleton reaches {reach:.3g} m from the hips, as no person does; "
+            f"check -o unit, or {_AGAIN}"
+        )
+    return [RawClip(as_clip(bvh.joint_places(motion) * metres, source.path))]
