@@ -72,7 +72,7 @@ def test_the_name_gives_label_subject_camera_and_repetition(tmp_path: Path) -> N
     assert clips.column("replicate").tolist() == [0, 1, 10]
     assert clips.column("fold").tolist() == [-1, -1, -1]
     assert clips.units == "metres"
-    assert "3 of 1484 clips" in clips.source
+    assert "3 of 1,484 clips" in clips.source
 
 
 def test_files_share_an_action_when_only_the_camera_differs(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_changed_byte_is_refused_or_changes_one_number(
 
 def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> None:
     put(tmp_path / "raw")
-    clips = import_raw("nw_ucla", tmp_path / "raw", tmp_path / "data")
+    clips = import_raw("nw_ucla", tmp_path / "raw", tmp_path / "data").clips
     clips.verify()
     np.testing.assert_array_equal(
         Clips.open(tmp_path / "data/nw_ucla").frames, read_clips(nw_ucla.reading(tmp_path / "raw")).frames

@@ -30,7 +30,7 @@ class Part:
     def frames(self, persons: int) -> np.ndarray:
         """(sum of t, 3, v, persons)"""
         try:
-            with np.load(self.path, allow_pickle=False) as arrays:
+            with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return padded(arrays["frames"], persons)
         except (OSError, ValueError, BadZipFile) as error:  # another import of this data set took it away
             raise SkelkitError(f"{self.path}: cannot be read any more ({error}); import again") from error
@@ -81,7 +81,7 @@ def make_part(reading: Reading, sources: Sequence[Source | SkelkitError], path: 
 def _opened(path: Path) -> Part | None:
     """A part of an earlier import; None where there is none, or what is there cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaves a bad one open
             record = json.loads(str(arrays["record"]))
             return Part(path, _persons(arrays), arrays["lengths"], record["columns"], record["faults"])
     except Exception:  # a changed byte makes NumPy and zipfile raise nearly anything

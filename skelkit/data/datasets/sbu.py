@@ -89,10 +89,6 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
         raise SkelkitError(f"{folder}: no such folder; give the one that holds the sets s01s02, s01s03, ...")
     found = {*folder.glob("*/*/*/*skeleton*"), *folder.rglob("*skeleton*")}  # the first also goes through links
     found = {path for path in found if not path.name.startswith(".")}  # what macOS packs beside each file
-    if not found:
-        raise SkelkitError(
-            f"{folder}: holds no SET/CLASS/SEQUENCE/skeleton_pos.txt; give the folder with the sets s01s02, s01s03, ..."
-        )
     sources: list[Source | SkelkitError] = []
     for path in sorted(found):
         place = _PLACE.fullmatch(path.relative_to(folder).as_posix())
@@ -111,6 +107,10 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
             if sequence_folder.is_dir() and sequence_folder / "skeleton_pos.txt" not in found:
                 fault = f"{sequence_folder}: holds no skeleton_pos.txt; {_AGAIN}, or remove the folder"
                 sources.append(SkelkitError(fault))
+    if not sources:
+        raise SkelkitError(
+            f"{folder}: holds no SET/CLASS/SEQUENCE/skeleton_pos.txt; give the folder with the sets s01s02, s01s03, ..."
+        )
     return sources
 
 
