@@ -1,4 +1,4 @@
-"""One array of numbers from a MATLAB file, v5 to v7 (SciPy) or v7.3 (HDF5, with h5py), never more than was asked for.
+"""One array of numbers from a MATLAB file: v5 to v7, or v7.3, which is HDF5 and takes h5py.
 
 A `.mat` file may claim any size, and inflate to any: sizes are compared before anything is allocated, and nothing but
 plain numbers is read: no object, no link to another file, no function.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import math
 import struct
-import warnings
 import zlib
+from collections.abc import Iterator
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,9 @@ from jaxtyping import Float
 from skelkit.files import SkelkitError
 
 AGAIN = "download or copy it again"
-_MOST_BYTES = 1 << 26  # of a file; a real clip takes less than 100 kB
+_MOST_BYTES = 1 << 24  # of a file; a real clip takes less than 100 kB
 _SLACK = 1 << 16  # bytes that headers and names take beside the numbers
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_COMPRESSED = 15  # miCOMPRESSED, a v7 file's element that holds another one
 
 
 class _WrongError(Exception):
@@ -46,7 +46,7 @@ def numbers(path: Path, name: str, most: int) -> np.ndarray:
         raise SkelkitError(f"{path}: {error}; {AGAIN}") from error
     except ModuleNotFoundError as error:
         raise SkelkitError(f"{path}: is a MATLAB v7.3 file, which takes h5py to read; pip install h5py") from error
-    except Exception as error:  # a changed byte makes SciPy and h5py raise nearly anything
+    except Exception as error:  # a changed byte makes h5py raise nearly anything
         said = " ".join(str(error).split())[:80] or type(error).__name__
         raise SkelkitError(f"{path}: cannot be read as a MATLAB file ({said}); {AGAIN}") from error
     return np.asarray(array, np.float64)
@@ -70,47 +70,72 @@ def _check(name: str, kind: str, shape: tuple[int, ...], most: int) -> None:
 
 
 # ── v5 to v7 ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# Read here, and not by SciPy, which dies of a single changed byte (1.17: of an unknown type number) and takes the
+# import with it. The format is MathWorks' "MAT-File Format", Level 5.
+
+_MATRIX, _COMPRESSED = 14, 15
+_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_CLASSES = {6: "double", 7: "single", 8: "int8", 9: "uint8", 10: "int16", 11: "uint16", 12: "int32", 13: "uint32"}
+_COMPLEX = 0x800
 
 
 def _version_5(data: bytes, name: str, most: int) -> np.ndarray:
-    from scipy.io import loadmat, whosmat
-
-    plain = _inflated(data, 8 * most + _SLACK)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # SciPy only warns of a variable that it cannot read
-        there = [(shape, kind) for variable, shape, kind in whosmat(io.BytesIO(plain)) if variable == name]
-        if len(there) != 1:
-            raise _WrongError(f"holds {len(there)} variables {name}, not one")
-        shape, kind = there[0]
-        _check(name, kind, shape, most)
-        array: np.ndarray = loadmat(io.BytesIO(plain), variable_names=[name])[name]
-    if array.dtype.kind not in "fiu" or array.shape != shape:
-        raise _WrongError(f"{name} is {array.dtype} of the shape {array.shape}, not plain numbers")
-    return array
-
-
-def _inflated(data: bytes, most: int) -> bytes:
-    """The same file with its compressed elements inflated, each to `most` bytes at the most."""
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None:
         raise _WrongError("does not begin as a MATLAB file does" if data else "is empty")
-    parts, at = [data[:128]], 128
+    found, left = [], 8 * most + _SLACK  # bytes that may still inflate
+    for kind, content in _elements(data[128:], order):
+        inside = [(kind, content)]
+        if kind == _COMPRESSED:
+            plain = _inflated(content, left)
+            inside, left = list(_elements(plain, order)), left - len(plain)
+        arrays = [_matrix(body, order, name, most) for what, body in inside if what == _MATRIX]
+        found += [array for array in arrays if array is not None]
+    if len(found) != 1:
+        raise _WrongError(f"holds {len(found)} variables {name}, not one")
+    return found[0]
+
+
+def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Type and content of the elements that follow one another."""
+    at = 0
     while at < len(data):
         if len(data) < at + 8:
             raise _WrongError("is cut short")
-        kind, size = struct.unpack(f"{order}II", data[at : at + 8])
-        end = at + 8 + size
-        if end > len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        start, step = at + 8, 8 + size + (-size % 8 if kind != _COMPRESSED else 0)  # whole units of eight bytes
+        if kind > 0xFFFF:  # a short one: type, size and at most four bytes in one unit
+            kind, size, start, step = kind & 0xFFFF, kind >> 16, at + 4, 8
+        if start + size > len(data) or size > step:
             raise _WrongError("is cut short")
-        if kind == _COMPRESSED:
-            inflater = zlib.decompressobj()
-            parts.append(inflater.decompress(data[at + 8 : end], most))
-            if not inflater.eof:
-                raise _WrongError("inflates to more bytes than a clip takes, or is cut short")
-        else:
-            parts.append(data[at:end])
-        at = end
-    return b"".join(parts)
+        yield kind, data[start : start + size]
+        at += step
+
+
+def _inflated(content: bytes, most: int) -> bytes:
+    inflater = zlib.decompressobj()
+    plain = inflater.decompress(content, max(1, most))  # 0 would be no bound
+    if not inflater.eof:
+        raise _WrongError("inflates to more bytes than a clip takes, or is cut short")
+    return plain
+
+
+def _matrix(content: bytes, order: str, name: str, most: int) -> np.ndarray | None:
+    """The array, or None where the variable has another name."""
+    parts = _elements(content, order)
+    (_, flags), (_, sizes), (_, label) = islice(parts, 3)
+    if label != name.encode():
+        return None
+    (word,) = struct.unpack_from(f"{order}I", flags)
+    shape = tuple(np.frombuffer(sizes, f"{order}i4").tolist())
+    _check(name, _CLASSES.get(word & 0xFF, "no array of numbers"), shape, most)
+    kind, numbers = next(parts)
+    if word & _COMPLEX or kind not in _TYPES:
+        raise _WrongError(f"{name} holds no real numbers")
+    array = np.frombuffer(numbers, order + _TYPES[kind])
+    if min(shape) < 0 or array.size != math.prod(shape):
+        raise _WrongError(f"{name} claims {' x '.join(map(str, shape))} numbers and holds {array.size}")
+    return array.reshape(shape, order="F")
 
 
 # ── v7.3 ────────────────────────────────────────────────────────────────────────────────────────────────────────────
