@@ -125,18 +125,17 @@ def lengths(clips: Clips) -> Figure:
     found = _some(clips).lengths
     low, high, middle = int(found.min()), int(found.max()), float(np.median(found))
     wide = high > 20 * low
-    bins = min(high - low + 1, 40)
-    edges = np.linspace(low - 0.5, high + 0.5, bins + 1)
+    step = -(-(high - low + 1) // 40)  # every bin holds as many whole numbers, or a smooth curve would look jagged
+    edges = np.arange(low, high + step + 1, step) - 0.5
     if wide:
-        edges = np.unique(np.round(np.geomspace(low, high + 1, bins + 1))) - 0.5  # each bin holds whole numbers
-    else:
-        edges = np.unique(np.floor(edges + 0.5)) - 0.5
+        edges = np.unique(np.round(np.geomspace(low, high + 1, 20))) - 0.5
     figure = new_figure(7.5, 3.6)
     axes = figure.subplots()
     axes.hist(found, edges.tolist(), color=PALETTE[0], edgecolor="w", linewidth=0.4)
     axes.axvline(middle, color=PALETTE[3], linestyle="--", linewidth=1.4, label=f"median {middle:g}")
     if wide:
         axes.set_xscale("log")
+        axes.set_xlim(0.8 * low, 1.2 * high)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())

@@ -90,13 +90,13 @@ def player(
     data = html.escape(json.dumps(record, separators=(",", ":")))
     name = f"skelkit-{secrets.token_hex(6)}"  # not from a seeded generator: drawing must not change a run
     most = max(persons_of(body) for body in bodies.values())
-    persons = f'<span style="color:#777">filled joints: person 1, open: {_others(most)}</span>' if most > 1 else ""
+    who = f'<span style="margin-left:1em">filled joints: person 1, open: {_others(most)}</span>' if most > 1 else ""
     keys = " ".join(f'<span style="color:{c}"><b>&#9473;</b> {side}</span>' for side, c in SIDES.items())
     return Player(
         f'<div id="{name}" data-clip="{data}" data-lm-suppress-shortcuts="true" style="font:13px sans-serif">'
         f'<div style="font-weight:bold;margin:4px 0">{html.escape(title)}</div>'
         "<div>An animation stands here: run the cell, or trust the notebook, to see it.</div>"
-        f'<div style="margin:2px 0">{keys} {persons}</div><script>{_SCRIPT.replace("PLAYER", name)}</script></div>'
+        f'<div style="margin:2px 0">{keys} {who}</div><script>{_SCRIPT.replace("PLAYER", name)}</script></div>'
     )
 
 
