@@ -154,7 +154,7 @@ for _core in ("numpy.core", "numpy._core"):  # numpy 1 and 2
 _PYTHONS: Any = pickle._Unpickler  # the one that is written in Python, which the stubs do not know
 
 
-class _Unpickler(_PYTHONS):  # type: ignore[misc]
+class _Unpickler(_PYTHONS):
     """In C it would be faster, but there a memo of 2**32 places is made where a pickle names the last of them."""
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {

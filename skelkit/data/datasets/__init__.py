@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,11 +41,15 @@ def reading(name: str, folder: Path | str, **options: str) -> Reading:
         raise SkelkitError(f"{name}: no reader of raw files has this name; known are {', '.join(sorted(READERS))}")
     module, function = READERS[name].split(":")
     reader = getattr(import_module(f"skelkit.data.datasets.{module}"), function)
+    _check_options(name, reader, options)
+    found: Reading = reader(Path(folder), **options)
+    return found
+
+
+def _check_options(name: str, reader: Callable[..., Any], options: Mapping[str, str]) -> None:
     known = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(known)):
         raise SkelkitError(f"{name}: no option {unknown[0]!r}; it takes {', '.join(known) or 'none'}")
-    found: Reading = reader(Path(folder), **options)
-    return found
 
 
 def import_raw(
@@ -50,7 +57,20 @@ def import_raw(
 ) -> Imported:
     """Read the official files in `folder` and save them as the clips folder `destination/name`.
 
+    Under any name: own clips (`own.reading`) and processed files (`processed.read`), where `folder` is that.
     how: what `importing.import_clips` takes. Nothing is written where a file is at fault. Raises SkelkitError that
     names the file, the place and the mend.
     """
-    return import_clips(reading(name, folder, **(options or {})), Path(destination) / name, **how)
+    from skelkit.data import own
+    from skelkit.data.datasets import processed
+
+    path, to, options = Path(folder), Path(destination) / name, options or {}
+    if own.is_own(path) or processed.is_processed(path):
+        if not re.fullmatch(r"\w[\w.-]*", name) or name == "synthetic":
+            raise SkelkitError(f"{name}: is no name for a data set; choose one of letters, digits, _, - and .")
+        if own.is_own(path):
+            _check_options(name, own.reading, options)
+            return import_clips(replace(own.reading(path), name=name), to, **how)
+        _check_options(name, processed.read, options)
+        return processed.save(path, name, to, **{**options, **how})
+    return import_clips(reading(name, path, **options), to, **how)
