@@ -164,7 +164,7 @@ def encoder_seconds(weights: Weights, clips: Clips, epochs: int) -> tuple[list[t
     features to the last weight's gradient. Returns the pairs, and the trained method.
     """
     spec = DataSpec(len(clips), len(clips.classes), clips.skeleton, clips.persons)
-    resident = Resident(clips, clips.frames, weights.data.view, device())
+    resident = Resident(clips, weights.data.view, device())
     torch.manual_seed(weights.seed)
     rng = Generator(device()).manual_seed(weights.seed)
     method = build(weights.method, weights.encoder.build(spec), spec, rng).to(device())
@@ -221,7 +221,7 @@ def features(clips: int = 96, rounds: int = 3) -> list[Line]:
     """Encoding each clip once, against encoding it in every epoch of linear evaluation: NTU RGB+D 60's setting."""
     weights, protocol, classes = pretraining("ntu60", "xview"), Linear(), 60
     made = random_clips(KINECT_V2, clips, weights.data.view.frames, classes)
-    data = Resident(made, made.frames, weights.data.view, device())
+    data = Resident(made, weights.data.view, device())
     encoder = weights.encoder.build(DataSpec(clips, classes, KINECT_V2, 2)).to(device())
     train_set, test = torch.arange(clips, device=device()).tensor_split([2 * clips // 3])
     rng, n = Generator(device()).manual_seed(0), protocol.schedule.epochs
@@ -247,9 +247,9 @@ def resident_mb(which: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def _in_a_process(call: str, **environment: str) -> Any:
-    """What a function of this module returns when a fresh interpreter calls it."""
-    code = f"import json; from skelkit import bench; print(json.dumps(bench.{call}))"
+def in_a_process(call: str, module: str = "bench", **environment: str) -> Any:
+    """What a function of this module, or of another of skelkit's, returns when a fresh interpreter calls it."""
+    code = f"import json; from skelkit import {module}; print(json.dumps({module}.{call}))"
     env = {**os.environ, **environment}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     if done.returncode:
@@ -284,7 +284,7 @@ def opening() -> list[Line]:
     """Opening NTU RGB+D 60, in time and memory."""
     with tempfile.TemporaryDirectory() as folder:
         sparse_ntu60(Path(folder) / "ntu60")
-        runs = [_in_a_process(f"opened({str(Path(folder) / 'ntu60')!r})") for _ in range(3)]
+        runs = [in_a_process(f"opened({str(Path(folder) / 'ntu60')!r})") for _ in range(3)]
     seconds, added = zip(*runs, strict=True)
     what = f"opening {NTU60_CLIPS:,} clips of 100 to 199 frames"
     return [
@@ -322,12 +322,19 @@ def memory() -> list[Line]:
     """The quickstart's peak, in a store of its own that starts empty: the synthetic clips are made as well."""
     tsne = find_spec("openTSNE") is not None
     with tempfile.TemporaryDirectory() as store:
-        peak = _in_a_process(f"quickstart_peak({tsne})", SKELKIT_STORE=store, SKELKIT_BUILD="1")
+        peak = in_a_process(f"quickstart_peak({tsne})", SKELKIT_STORE=store, SKELKIT_BUILD="1")
     work = "train, evaluate, t-SNE" if tsne else "train and evaluate (no openTSNE here)"
     what = f"the quickstart's peak at tier small, 2 epochs of each training: {work}"
     return [Line(what, "under 1,500 MB", f"{peak:,.0f} MB", peak < 1500)]
 
 
+def data() -> list[Line]:
+    """Reading official files (`bench_data`)."""
+    from skelkit import bench_data
+
+    return bench_data.data()
+
+
 Part = Callable[[], list[Line]]
-PARTS: dict[str, Part] = dict(views=views, step=step, features=features, open=opening, memory=memory)  # noqa: C408
+PARTS: dict[str, Part] = dict(views=views, step=step, features=features, open=opening, memory=memory, data=data)  # noqa: C408
 """Every part by the name that the command line takes."""

@@ -28,7 +28,7 @@ from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import Linear, linear
 from skelkit.evaluate.metrics import Result, result, top_k
-from skelkit.files import project_root, store_folder
+from skelkit.files import SkelkitError, project_root, store_folder
 from skelkit.methods import build
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
@@ -42,21 +42,32 @@ class Prepared:
     """A data set, split and on the device."""
 
     clips: Clips
+    """As they were loaded."""
     split: Split
     resident: Resident
+    """Preprocessed."""
 
     @property
     def spec(self) -> DataSpec:
-        return DataSpec(len(self.split.train), len(self.clips.classes), self.clips.skeleton, self.clips.persons)
+        return DataSpec(len(self.split.train), len(self.clips.classes), self.clips.skeleton, self.resident.persons)
 
 
 @lru_cache(maxsize=4)
 def prepare(data: Data) -> Prepared:
-    """Load, preprocess and split a data set, and put it on the device; the latest few are kept."""
+    """Load, preprocess and split a data set, and put it on the device; the latest few are kept.
+
+    Raises SkelkitError where a step changes the number of clips: the split would no longer name them.
+    """
     clips = load(data.name)
     chosen = split(clips, data.split, data.fold)
     chosen = Split(chosen.name, _at_most(chosen.train, data.clips), _at_most(chosen.test, data.clips))
-    return Prepared(clips, chosen, Resident(clips, preprocess(clips, data.steps), data.view, device()))
+    ready = preprocess(clips, data.steps)
+    if len(ready) != len(clips):
+        raise SkelkitError(
+            f"{data.name}: preprocessing made {len(ready)} clips of {len(clips)}; leave such a step (Subsequences) out "
+            "of the data's steps, it is for training clips after the split"
+        )
+    return Prepared(clips, chosen, Resident(ready, data.view, device()))
 
 
 def _at_most(index: np.ndarray, clips: int | None) -> np.ndarray:

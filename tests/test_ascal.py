@@ -46,7 +46,7 @@ def ten_clips() -> Resident:
     clips = Clips.from_arrays(
         frames, np.arange(0, 51, 5), skeleton=SBU, classes=["a", "b"], name="ten", columns=columns
     )
-    return Resident(clips, clips.frames, View(5))
+    return Resident(clips, View(5))
 
 
 def copied(module: torch.nn.Module) -> dict[str, Tensor]:

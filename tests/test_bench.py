@@ -69,7 +69,7 @@ def test_measuring_a_training_step_changes_no_weight() -> None:
     torch.manual_seed(weights.seed)
     rng = torch.Generator().manual_seed(weights.seed)
     plain = bench.build(weights.method, weights.encoder.build(spec), spec, rng)
-    data = bench.Resident(clips, clips.frames, View(8))
+    data = bench.Resident(clips, View(8))
     train(plain, data, np.arange(40), replace(weights.training, schedule=Steps(2)), rng, progress=False)
     assert all(
         torch.equal(a, b) for a, b in zip(measured.state_dict().values(), plain.state_dict().values(), strict=True)
@@ -137,7 +137,7 @@ def test_the_measured_parts_fill_their_lines() -> None:
 
 
 def test_a_part_that_does_not_exist_is_named() -> None:
-    with pytest.raises(SkelkitError, match=r"no part 'speed'; choose among views, step, features, open, memory"):
+    with pytest.raises(SkelkitError, match=r"no part 'speed'; choose among views, step, features, open, memory, data"):
         bench.main(["speed"])
 
 

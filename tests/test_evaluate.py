@@ -92,7 +92,7 @@ def some_data(n: int = 7) -> Resident:
     clips = Clips.from_arrays(
         frames, np.arange(0, 3 * n + 1, 3), skeleton=SBU, classes=["a"], name="few", columns=columns
     )
-    return Resident(clips, clips.frames, View(4))
+    return Resident(clips, View(4))
 
 
 class Sums(nn.Module):

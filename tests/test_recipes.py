@@ -17,7 +17,7 @@ from torch import Generator
 from skelkit import augment, store
 from skelkit.data import preprocess
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.views import DataSpec, View
+from skelkit.data.views import DataSpec, Resample, View
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
@@ -167,14 +167,12 @@ def test_no_two_experiments_are_the_same() -> None:
 # ── knobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 STEPS = [
-    cls
-    for module in (augment, preprocess)
-    for _, cls in inspect.getmembers(module, dataclasses.is_dataclass)
-    if cls.__module__ == module.__name__
+    *(c for _, c in inspect.getmembers(augment, dataclasses.is_dataclass) if c.__module__ == augment.__name__),
+    *preprocess.STEPS,
 ]
 CONFIGS = [
     *(config for config, _ in METHODS.values()),
-    *(Recurrent, View, SGD, Adam, Steps, Training, Linear, KNN, *STEPS),
+    *(Recurrent, View, Resample, SGD, Adam, Steps, Training, Linear, KNN, *STEPS),
     *(
         cls
         for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass)

@@ -104,7 +104,7 @@ def test_every_baseline_learns_three_poses_and_tests_its_own_classifier(cell: st
     clips = Clips.from_arrays(
         frames, np.arange(0, 49, 4), skeleton=SBU, classes=["a", "b", "c"], name="poses", columns=columns
     )
-    data, method = Resident(clips, clips.frames, View(5)), method_of(cell=cell)
+    data, method = Resident(clips, View(5)), method_of(cell=cell)
     training = Training(Adam(lr=0.01), Steps(epochs=10), batch=6)
     history = train(method, data, np.arange(12), training, Generator().manual_seed(0))
     assert history[0]["loss"] == pytest.approx(np.log(3), abs=0.2)

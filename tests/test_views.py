@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
-from skelkit.data.views import Resident, View
+from skelkit.data.views import Resample, Resident, View
 
 LENGTHS = (4, 1, 7, 5)
 every_fill = pytest.mark.parametrize("fill", ["zeros", "loop", "hold"])
@@ -32,14 +32,17 @@ def some_clips(dtype: Any = np.float32) -> Clips:
     )
 
 
-def resident(view: View, clips: Clips | None = None) -> Resident:
+def resident(view: View | Resample, clips: Clips | None = None) -> Resident:
     clips = clips or some_clips()
-    return Resident(clips, clips.frames, view)
+    return Resident(clips, view)
 
 
 def written_out(clip: np.ndarray, view: View) -> np.ndarray:
     """(3, frames, v, m), frame by frame."""
     found = np.zeros((3, view.frames, *clip.shape[2:]), np.float32)
+    if view.crop == "centre" and len(clip) > view.frames:
+        begin = (len(clip) - view.frames) // 2
+        clip = clip[begin : begin + view.frames]
     for t in range(view.frames):
         if t < len(clip):
             found[:, t] = clip[t]
@@ -51,9 +54,10 @@ def written_out(clip: np.ndarray, view: View) -> np.ndarray:
 
 
 @every_fill
+@pytest.mark.parametrize("crop", ["first", "centre"])
 @pytest.mark.parametrize("frames", [1, 3, 5, 12])
-def test_a_batch_equals_the_clips_written_out_frame_by_frame(fill: Any, frames: int) -> None:
-    clips, view = some_clips(), View(frames, fill)
+def test_a_batch_equals_the_clips_written_out_frame_by_frame(fill: Any, frames: int, crop: Any) -> None:
+    clips, view = some_clips(), View(frames, fill, crop)
     index = [2, 0, 1, 3, 0]
     expected = np.stack([written_out(clips[i], view) for i in index])
     assert_close(resident(view).clips(torch.tensor(index)), torch.from_numpy(expected), rtol=0, atol=0)
@@ -70,6 +74,111 @@ def test_positions_of_a_three_frame_clip_by_hand(fill: Any, by_hand: list[int]) 
 @every_fill
 def test_a_longer_clip_is_cut_to_its_first_frames(fill: Any) -> None:
     assert View(3, fill).positions(torch.tensor([3, 9])).tolist() == [[0, 1, 2], [0, 1, 2]]
+
+
+@every_fill
+def test_the_middle_of_a_longer_clip_by_hand(fill: Any) -> None:
+    """Of seven frames the middle three are 2, 3, 4; of six, an odd one goes from the end; of three, all."""
+    view = View(3, fill, "centre")
+    assert view.positions(torch.tensor([7, 6, 3])).tolist() == [[2, 3, 4], [1, 2, 3], [0, 1, 2]]
+    assert torch.equal(View(7, fill, "centre").positions(torch.tensor([3])), View(7, fill).positions(torch.tensor([3])))
+
+
+# ── resampling ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def resampled(clip: np.ndarray, view: Resample) -> np.ndarray:
+    """(3, frames, v, m), frame by frame, in 64 bit."""
+    n = len(clip)
+    seen = min(max(int(np.floor(n * view.share + 1e-9)), view.least), n)
+    begin = (n - seen) // 2
+    part, found = clip[begin : begin + seen].astype(np.float64), []
+    for k in range(view.frames):
+        at = k * (seen - 1) / max(view.frames - 1, 1) if view.corners else (k + 0.5) * seen / view.frames - 0.5
+        at = min(max(at, 0), seen - 1)
+        low = int(at)
+        high = min(low + 1, seen - 1)
+        found.append(part[low] * (1 - (at - low)) + part[high] * (at - low))
+    return np.stack(found, axis=1)
+
+
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize(("share", "least"), [(1.0, 1), (0.95, 1), (0.5, 1), (0.5, 4), (0.95, 64)])
+@pytest.mark.parametrize("frames", [1, 3, 5, 12])
+def test_resampling_equals_each_frame_blended_by_itself(frames: int, share: float, least: int, corners: bool) -> None:
+    clips, view = some_clips(), Resample(frames, share, least, corners)
+    expected = np.stack([resampled(clips[i], view) for i in (2, 0, 1, 3)]).astype(np.float32)
+    assert_close(resident(view).clips(torch.tensor([2, 0, 1, 3])), torch.from_numpy(expected), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("frames", [3, 5, 64])
+def test_resampling_a_whole_clip_equals_torchs_interpolate(frames: int, corners: bool) -> None:
+    clips = some_clips()
+    for i in range(len(clips)):
+        flat = torch.from_numpy(clips[i].reshape(len(clips[i]), -1)).T[None]  # (1 3vm t)
+        expected = torch.nn.functional.interpolate(flat, frames, mode="linear", align_corners=corners)
+        found = resident(Resample(frames, corners=corners)).clips(torch.tensor([i]))  # (1 3 t v m)
+        assert_close(found.transpose(1, 2).flatten(2)[0].T, expected[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("view", "length", "by_hand"),
+    [
+        (Resample(2), 4, [0.5, 2.5]),
+        (Resample(4), 2, [0, 0.25, 0.75, 1]),
+        (Resample(3, corners=True), 4, [0, 1.5, 3]),
+        (Resample(3), 3, [0, 1, 2]),
+        (Resample(2, share=0.5), 8, [2.5, 4.5]),  # the middle four of eight, 2 to 5
+        (Resample(2, share=0.95), 20, [4.25, 13.75]),  # nineteen of twenty, the first ones
+        (Resample(2, share=0.1, least=6), 8, [2, 5]),
+        (Resample(2, share=0.1, least=6), 4, [0.5, 2.5]),  # it has but four
+    ],
+    ids=str,
+)
+def test_places_in_a_resampled_clip_by_hand(view: Resample, length: int, by_hand: list[float]) -> None:
+    assert view.positions(torch.tensor([length])).tolist() == [by_hand]
+
+
+def test_resampling_keeps_straight_motion_straight_and_a_still_pose_still() -> None:
+    clips = some_clips()
+    for i, (start, end) in enumerate(zip(clips.offsets[:-1], clips.offsets[1:], strict=True)):
+        clips.frames[start:end, 0] = np.arange(end - start)[:, None, None] * 0.5
+        clips.frames[start:end, 1] = i + 1
+    found = resident(Resample(9, corners=True), clips).clips(torch.arange(4))
+    steps = found[:, 0, 1:] - found[:, 0, :-1]
+    expected = torch.tensor([(n - 1) * 0.5 / 8 for n in LENGTHS])
+    assert_close(steps, expected[:, None, None, None].expand_as(steps))
+    assert (found[:, 1] == torch.tensor([1.0, 2, 3, 4])[:, None, None, None]).all()
+
+
+def test_an_absent_person_is_resampled_to_zeros_and_16_bit_to_32() -> None:
+    clips = some_clips(np.float16)
+    clips.frames[..., 1] = 0
+    found = resident(Resample(6), clips).clips(torch.arange(4))
+    assert found.dtype == torch.float32
+    assert not found[..., 1].any()
+    assert ((found[..., 0] >= 1) & (found[..., 0] <= 2)).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 400), min_size=1, max_size=5),
+    frames=st.integers(1, 80),
+    share=st.floats(0.01, 1),
+    least=st.integers(1, 100),
+    corners=st.booleans(),
+)
+def test_resampling_goes_forward_and_stays_within_the_clip(
+    lengths: list[int], frames: int, share: float, least: int, corners: bool
+) -> None:
+    place = Resample(frames, share, least, corners).positions(torch.tensor(lengths))
+    assert (place >= 0).all()
+    assert (place <= torch.tensor(lengths)[:, None] - 1).all()
+    assert (place.diff(dim=1) >= 0).all()
+    if not corners:
+        flipped = torch.tensor(lengths)[:, None] - 1 - place.flip(1)
+        assert ((place - flipped).abs() <= 1.001).all(), "as much is left at the start as at the end, but for one frame"
 
 
 @settings(max_examples=30, deadline=None)

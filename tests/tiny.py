@@ -64,7 +64,7 @@ def clips_of(
 
 
 def resident_of(clips: Clips, frames: int = 8) -> Resident:
-    return Resident(clips, clips.frames, View(frames))
+    return Resident(clips, View(frames))
 
 
 def save_npz(clips: Clips, path: Path, **changes: Any) -> None:

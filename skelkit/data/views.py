@@ -26,22 +26,59 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class View:
-    """How a clip of any length becomes `frames` frames."""
+    """How a clip of any length becomes `frames` frames, by cutting and padding."""
 
     frames: int = 150
-    """The first so many frames are taken."""
+    """So many frames are taken of a longer clip."""
     fill: Literal["zeros", "loop", "hold"] = "zeros"
-    """What follows a shorter clip: zeros (Rao et al. 2021), the clip again, or its last frame."""
+    """What follows a shorter clip: zeros (Rao et al. 2021), the clip again and again (Moliner et al. 2022, Data
+    processing; 2s-AGCN's replay), or its last frame."""
+    crop: Literal["first", "centre"] = "first"
+    """Which frames of a longer clip: the first, or those in its middle. Random ones belong to augmentation."""
 
     def positions(self, lengths: Int[Tensor, " b"]) -> Int[Tensor, "b t"]:
         """The frame of the clip at each time step; -1 stands for an all-zero frame."""
         time = torch.arange(self.frames, device=lengths.device).expand(len(lengths), -1)
         length = lengths[:, None]
+        if self.crop == "centre":
+            time = time + (length - self.frames).clamp(min=0) // 2
         if self.fill == "loop":
             return time % length
         if self.fill == "hold":
             return torch.minimum(time, length - 1)
         return torch.where(time < length, time, -1)
+
+
+@dataclass(frozen=True)
+class Resample:
+    """How a clip of any length becomes `frames` frames, by linear interpolation in time over its middle part.
+
+    What Thoker et al. 2021's released code shows the encoder when it tests: the middle 95 % of a clip, resized to 64
+    frames. A person who is missing in one of two neighbouring frames is blended with zeros, as there.
+    """
+
+    frames: int = 64
+    """So many frames come out."""
+    share: float = 1.0
+    """The share of the clip, about its middle, that is seen; Thoker et al. test with 0.95."""
+    least: int = 1
+    """So many frames of a clip are seen at least (Thoker et al.: 64), if it has them."""
+    corners: bool = False
+    """Whether the first and last frame are met exactly. Without (as in the released code, and in torch's `interpolate`)
+    new frame k lies at (k + 1/2) length / frames - 1/2, held within the clip."""
+
+    def positions(self, lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t"]:
+        """The place in the clip at each time step; between two frames it is blended."""
+        # The small number keeps 0.95 x 20 from becoming 18.
+        seen = torch.floor(lengths.double() * self.share + 1e-9).clamp(min=self.least).minimum(lengths.double())
+        first = torch.floor((lengths - seen) / 2)
+        time = torch.arange(self.frames, device=lengths.device, dtype=torch.double)
+        last = (seen - 1)[:, None]
+        if self.corners:
+            place = time * last / max(self.frames - 1, 1)
+        else:
+            place = (time + 0.5) * seen[:, None] / self.frames - 0.5
+        return (first[:, None] + place.clamp(min=0).minimum(last)).float()
 
 
 @dataclass(frozen=True)
@@ -58,9 +95,10 @@ class Batch:
 class Resident:
     """Preprocessed clips, whole, on one device."""
 
-    def __init__(self, clips: Clips, frames: np.ndarray, view: View, device: torch.device | str = "cpu"):
-        """frames: (sum of t, 3, v, m), what `preprocess` made of the clips."""
+    def __init__(self, clips: Clips, view: View | Resample, device: torch.device | str = "cpu"):
+        """clips: what `preprocess` made of a data set."""
         self.view = view
+        frames = clips.frames
         self.joints, self.persons = frames.shape[2], frames.shape[3]
         zero = np.zeros_like(frames[:1])  # index -1 lands here: zero padding is part of the same gather
         self.frames = torch.from_numpy(np.concatenate([frames, zero])).to(device)
@@ -75,6 +113,14 @@ class Resident:
     def clips(self, index: Int[Tensor, " b"]) -> Float[Tensor, "b 3 t v m"]:
         """The clips of an index, as the view fits them."""
         position = self.view.positions(self.lengths[index])  # (b t)
+        if not position.is_floating_point():
+            return self._gather(index, position)
+        before = position.floor().long()
+        after = torch.minimum(before + 1, self.lengths[index][:, None] - 1)
+        weight = (position - before)[:, None, :, None, None]
+        return torch.lerp(self._gather(index, before), self._gather(index, after), weight)
+
+    def _gather(self, index: Int[Tensor, " b"], position: Int[Tensor, "b t"]) -> Float[Tensor, "b 3 t v m"]:
         row = torch.where(position < 0, len(self.frames) - 1, self.starts[index][:, None] + position)
         x = self.frames.index_select(0, row.flatten()).float()  # (bt 3 v m)
         return x.unflatten(0, row.shape).transpose(1, 2).contiguous()  # (b 3 t v m)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
-from skelkit.data.views import View
+from skelkit.data.views import Resample, View
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.methods import MethodConfig
@@ -27,7 +27,7 @@ class Data:
     """The split, as `skelkit.data.protocols.split` takes it."""
     fold: int | None = None
     """The test fold of the split "folds", from 0."""
-    view: View = field(default_factory=View)
+    view: View | Resample = field(default_factory=View)
     """The fixed length that clips are brought to."""
     steps: tuple[Preprocess, ...] = (Units(), CentreActors())
     """Deterministic preprocessing, in order."""
