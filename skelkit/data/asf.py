@@ -90,7 +90,7 @@ def _sections(path: Path) -> dict[str, list[Line]]:
     """The lines of each `:keyword` section, the keyword's own without the keyword."""
     sections: dict[str, list[Line]] = {}
     name = ""
-    for place, line in enumerate(lines_of(path), 1):
+    for place, line in enumerate(lines_of(path, ascii_only=False), 1):  # documentation is in any language
         said = line.split("#")[0]
         if said.lstrip().startswith(":"):
             keyword, *words = said.split()
@@ -138,10 +138,14 @@ def _channels(path: Path, place: int, words: Sequence[str]) -> tuple[str, ...]:
     return channels
 
 
-def _frame(path: Path, place: int, angles: Sequence[float], order: str, unit: float) -> Float[np.ndarray, "3 3"]:
-    """The rotation by the angles about fixed axes, the order's first letter first."""
+def _axes(path: Path, place: int, angles: Sequence[float], order: str, unit: float) -> Float[np.ndarray, "3 3"]:
     if sorted(order.upper()) != ["X", "Y", "Z"]:
         refuse(path, place, f"axis order {order[:40]!r} is none of XYZ, ZYX, ...")
+    return axes(angles, order, unit)
+
+
+def axes(angles: Sequence[float], order: str, unit: float) -> Float[np.ndarray, "3 3"]:
+    """The rotation by angles about fixed x, y and z, the order's first letter first; unit: radians an angle."""
     frame = np.eye(3)
     for letter in order.upper():
         axis = "XYZ".index(letter)
@@ -176,7 +180,7 @@ def _root(path: Path, lines: list[Line], unit: float) -> Bone:
         "root",
         -1,
         np.array(_numbers(path, at, position, 3)),
-        _frame(path, place, angles, "".join(axis), unit),
+        _axes(path, place, angles, "".join(axis), unit),
         channels,
     )
 
@@ -216,7 +220,7 @@ def _bone(path: Path, lines: Sequence[Line], unit: float) -> Bone:
     place, axis = fields["axis"]
     if len(axis) < 4:
         refuse(path, place, f"has {len(axis)} values, not three angles and their order")
-    frame = _frame(path, place, _numbers(path, place, axis[:3], 3), "".join(axis[3:]), unit)
+    frame = _axes(path, place, _numbers(path, place, axis[:3], 3), "".join(axis[3:]), unit)
     channels = _channels(path, *fields["dof"]) if "dof" in fields else ()
     if moved := [channel for channel in channels if channel.startswith("T")]:
         refuse(path, fields["dof"][0], f"channel {moved[0]} of a bone is not supported", _ROTATIONS)

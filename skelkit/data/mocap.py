@@ -34,10 +34,11 @@ def refuse(path: Path, line: int, wrong: str, mend: str = AGAIN) -> NoReturn:
     raise SkelkitError(f"{path}, line {line}: {wrong}; {mend}")
 
 
-def lines_of(path: Path) -> list[str]:
+def lines_of(path: Path, *, ascii_only: bool = True) -> list[str]:
     """The lines of a text file, without their ends. Raises SkelkitError for a file that is no whole text.
 
-    Every official file ends its last line; one that does not was cut short, perhaps within a number.
+    Every official file ends its last line; one that does not was cut short, perhaps within a number. ascii_only:
+    refuse other characters outside of comments.
     """
     try:
         if path.stat().st_size > BYTES:
@@ -54,8 +55,7 @@ def lines_of(path: Path) -> list[str]:
     for number, line in enumerate(lines, 1):
         if len(line) > LINE:
             refuse(path, number, f"has {len(line):,} characters, more than {LINE:,}")
-        said = line if line.isascii() else line.split("#")[0]
-        if not said.isascii() or "\0" in line:
+        if "\0" in line or (ascii_only and not line.isascii() and not line.split("#")[0].isascii()):
             refuse(path, number, "holds a byte that is no text")
     return [line.rstrip("\r") for line in lines]
 
