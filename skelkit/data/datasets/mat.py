@@ -157,5 +157,4 @@ def _version_73(data: bytes, name: str, most: int) -> np.ndarray:
         # Deflated bytes are never many more than the bytes they stand for: more would inflate without an end.
         if found.id.get_storage_size() > found.size * found.dtype.itemsize + _SLACK:
             raise _WrongError(f"{name} takes more bytes than its numbers need")
-        array: np.ndarray = found[()].T  # HDF5 counts the axes the other way round
-    return array
+        return np.asarray(found[()]).T  # HDF5 counts the axes the other way round

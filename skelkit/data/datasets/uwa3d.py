@@ -101,7 +101,7 @@ def _clip(source: Source) -> list[RawClip]:
     array = mat.numbers(path, "A", most=_MOST_FRAMES * 45)
     # The last axis counts the frames, in MATLAB's order of axes: 45 x t, or 3 x 15 x t.
     if array.shape[:-1] not in ((45,), (3, 15)) or not array.size:
-        shape = " x ".join(map(str, array.shape))
+        shape = " x ".join(map(str, array.shape)) or "one number"
         raise SkelkitError(f"{path}: A is {shape}, not 45 x frames or 3 x 15 x frames; {mat.AGAIN}")
     frames = array.T.reshape(-1, 15, 3).transpose(0, 2, 1)[..., None]  # (t, 45) -> (t, 3, v, 1)
     if np.abs(frames).max() > _MILLIMETRES:
