@@ -38,7 +38,8 @@ def start(dataset: str, tier: str, missing: str = "run") -> None:
     print(f"skelkit {skelkit.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
     print(f"device: {device()} ({device_name()}); store: {store_folder()}")
     there = f"{len(load(dataset))} clips" if present(dataset) else "not present: committed rows are shown"
-    stand_in = ", where synthetic clips stand in for it" if tier == "smoke" and dataset != "synthetic" else ""
+    replaced = tier == "smoke" and dataset in SETTINGS and dataset != "synthetic"  # as recipes/tiers.py does it
+    stand_in = ", where synthetic clips stand in for it" if replaced else ""
     print(f"data: {dataset}, {there}; tier: {tier}{stand_in}")
 
 

@@ -74,15 +74,29 @@ def _skeleton(path: Path, name: str, arrays: Mapping[str, np.ndarray]) -> Skelet
                 f"{path}: joint_names are no known skeleton; add an array `bones` of (child, parent) pairs"
             )
         return known
-    bones, centre = arrays["bones"], arrays.get("centre", np.array(0))
-    if bones.ndim != 2 or bones.shape[1] != 2 or bones.dtype.kind not in "iu":
-        raise SkelkitError(f"{path}: bones has shape {bones.shape} of {bones.dtype}; give (bones, 2) whole numbers")
+    centre, part = arrays.get("centre", np.array(0)), arrays.get("part", np.array([], str))
     if centre.ndim != 0 or centre.dtype.kind not in "iu":
         raise SkelkitError(f"{path}: centre has shape {centre.shape} of {centre.dtype}; give one joint's number")
+    parts: dict[str, tuple[int, ...]] = {}
+    if part.size:
+        if part.shape != (len(joints),):
+            raise SkelkitError(
+                f"{path}: part has shape {part.shape}; give the part's name for each of {len(joints)} joints"
+            )
+        names = _texts(path, arrays, "part")
+        parts = {name: tuple(j for j, n in enumerate(names) if n == name) for name in dict.fromkeys(names) if name}
+    bones, mirror = _pairs(path, arrays, "bones", "child, parent"), _pairs(path, arrays, "mirror", "left, right")
     try:
-        return Skeleton(name, joints, tuple((int(c), int(p)) for c, p in bones), int(centre))
+        return Skeleton(name, joints, bones, int(centre), mirror, parts)
     except SkelkitError as error:
         raise SkelkitError(f"{path}: {error}") from error
+
+
+def _pairs(path: Path, arrays: Mapping[str, np.ndarray], key: str, of: str) -> tuple[tuple[int, int], ...]:
+    pairs = arrays.get(key, np.zeros((0, 2), int))
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise SkelkitError(f"{path}: {key} has shape {pairs.shape} of {pairs.dtype}; give ({of}) whole numbers a line")
+    return tuple((int(a), int(b)) for a, b in pairs)
 
 
 def _texts(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,9 @@ def _clip(label: int, subject: int, take: int) -> str:
     t = np.arange(30 + 2 * take) / 15
     beat = 2 * np.pi * (0.8 + 0.1 * subject) * t + take
     columns, size = {}, 0.9 + 0.05 * subject
-    for joint, (x, y, z) in _joints().items():
+    for joint in tomllib.loads(SKELETON)["joints"]:
+        x, y, z = _REST[joint.removeprefix("left_").removeprefix("right_")]
+        x = -x if joint.startswith("right") else x
         move = np.zeros((3, len(t)))
         left = joint.startswith("left")
         if label == 0 and left and joint.endswith(("elbow", "hand")):
@@ -118,10 +121,3 @@ def _clip(label: int, subject: int, take: int) -> str:
     lines = [",".join(columns)]
     lines += [",".join(f"{value:.4f}" for value in row) for row in zip(*columns.values(), strict=True)]
     return "\n".join(lines) + "\n"
-
-
-def _joints() -> dict[str, tuple[float, float, float]]:
-    """Every joint at rest; the left side is the right one's mirror image."""
-    found = {joint: at for joint, at in _REST.items() if at[0] == 0}
-    sides = {"left": 1, "right": -1}
-    return found | {f"{s}_{j}": (sign * x, y, z) for s, sign in sides.items() for j, (x, y, z) in _REST.items() if x}

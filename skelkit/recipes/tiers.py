@@ -8,6 +8,7 @@ from typing import get_args
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
+from skelkit.recipes.ascal_settings import SETTINGS
 from skelkit.recipes.experiment import Data, Experiment, Tier, Weights
 
 CHANGES = {"name", "split", "clips", "frames", "width", "queue", "head_dim", "epochs"}
@@ -25,7 +26,7 @@ class Limits:
     queue: int
     linear_epochs: int
     synthetic: bool
-    """Use the embedded synthetic clips whatever the recipe's data set."""
+    """Use the embedded synthetic clips in the place of every data set that a recipe knows; a user's own are used."""
 
 
 LIMITS = {
@@ -73,7 +74,7 @@ def _shorter(weights: Weights, limits: Limits) -> Weights:
 def _smaller(data: Data, limits: Limits) -> Data:
     view = replace(data.view, frames=min(data.view.frames, limits.frames))
     data = replace(data, view=view, clips=limits.clips)
-    if not limits.synthetic or data.name == "synthetic":
+    if not limits.synthetic or data.name not in SETTINGS or data.name == "synthetic":
         return data
     known = data.split in ("xsub", "xview", "xset", "folds")
     return replace(data, name="synthetic", split=data.split if known else "xsub")

@@ -178,7 +178,8 @@ def check_published(path: Path, base: str, pair: Mapping[str, Sequence[str]]) ->
         setup, camera, subject = int(match[1]), int(match[2]), int(match[3])
         trains = {"xsub": subject in subjects, "xview": camera != TEST_CAMERA["ntu60"], "xset": setup % 2 == 0}
         if base in trains and trains[base] != (side == "tr"):
+            listed = "training" if side == "tr" else "test"
             raise SkelkitError(
-                f"{path}: {match[0].removesuffix('.skeleton')} is in the {'training' if side == 'tr' else 'test'} list of {base}, and the "
-                f"published {base} has it in the other; get the file again, or rename this split"
+                f"{path}: {match[0].removesuffix('.skeleton')} is in the {listed} list of {base}, and the published "
+                f"{base} has it in the other; get the file again, or rename this split"
             )
