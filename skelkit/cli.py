@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from skelkit import __version__
+from skelkit import __version__, data_cli
 from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 well, 1 a notebook failed, 2 a fault of the input, said in one line."""
+    """Run one command; returns the exit code: 0 well, 1 a notebook or check failed, 2 a fault, said in one line."""
     arguments = _parser().parse_args(words)
     try:
         return int(arguments.run(arguments) or 0)
@@ -33,28 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    data = commands.add_parser("data", help="list, import, verify or describe data sets").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    data.add_parser("list", help="the data sets that are here").set_defaults(run=_data_list)
-    one = data.add_parser("import", help="read a data set from its official files")
-    one.add_argument("name")
-    one.add_argument("folder", type=Path)
-    one.add_argument("--to", type=Path, default=project_root() / "data", help="where to save it (default: data/)")
-    one.add_argument("--skip-bad", action="store_true", help="leave bad files out, and list them")
-    one.add_argument("--half", action="store_true", help="store 16 bits a number: half the size")
-    one.add_argument("-j", "--jobs", type=int, help="reading processes (default: one a core)")
-    one.add_argument(
-        "-o", "--option", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a reader's own option"
-    )
-    one.set_defaults(run=_data_import)
-    for word, does, run in (
-        ("verify", "check sizes, values and hashes", _data_verify),
-        ("info", "counts, lengths, metadata", _data_info),
-    ):
-        one = data.add_parser(word, help=does)
-        one.add_argument("name")
-        one.set_defaults(run=run)
+    data_cli.add(commands)
 
     one = commands.add_parser("run", help="run notebooks, or fill pending cells")
     one.add_argument("papers", nargs="*", help="papers or notebooks (ascal, ascal/tables, 00_quickstart); default: all")
@@ -90,63 +69,6 @@ def _parser() -> argparse.ArgumentParser:
         run=_kernels
     )
     return parser
-
-
-def _data_list(_: argparse.Namespace) -> None:
-    from skelkit.data.clips import available, load
-
-    for name in available():
-        try:
-            clips = load(name)
-        except SkelkitError as error:  # one damaged data set does not hide the others
-            print(f"{name}: cannot be opened: {error}")
-            continue
-        print(
-            f"{name}: {len(clips)} clips, {len(clips.classes)} classes, {len(clips.skeleton)} joints x {clips.persons}"
-        )
-
-
-def _data_import(arguments: argparse.Namespace) -> None:
-    from skelkit.data.datasets import import_raw
-
-    done = import_raw(
-        arguments.name,
-        arguments.folder,
-        arguments.to,
-        options=dict(arguments.option),
-        processes=arguments.jobs,
-        skip_bad=arguments.skip_bad,
-        half=arguments.half,
-    )
-    print(f"{arguments.name}: {len(done.clips)} clips in {done.clips.folder}")
-    if done.left_out:
-        print(f"left out {len(done.left_out)} files (left_out.txt in that folder):", *done.left_out, sep="\n  ")
-
-
-def _data_verify(arguments: argparse.Namespace) -> None:
-    from skelkit.data.clips import load
-
-    clips = load(arguments.name)
-    clips.verify()
-    print(f"{arguments.name}: {len(clips)} clips, sizes, values and hashes as they should be")
-
-
-def _data_info(arguments: argparse.Namespace) -> None:
-    from skelkit.data.clips import load
-
-    clips = load(arguments.name)
-    print(
-        f"{clips.name}: {len(clips)} clips, {len(clips.frames)} frames, {clips.units}, from {clips.source or 'arrays'}"
-    )
-    print(f"skeleton: {clips.skeleton.name}, {len(clips.skeleton)} joints, up to {clips.persons} persons")
-    lengths = clips.lengths
-    print(f"lengths: {lengths.min()} to {lengths.max()} frames, median {sorted(lengths)[len(lengths) // 2]}")
-    for column in ("subject", "camera", "setup", "replicate", "fold"):
-        values = sorted(set(clips.column(column)) - {-1})
-        if values:
-            print(f"{column}: {len(values)} ({values[0]} to {values[-1]})")
-    for label, name in enumerate(clips.classes):
-        print(f"  {label:3d}  {(clips.labels == label).sum():6d}  {name}")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -7,23 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import clips_of, save_npz
 
 from skelkit import __version__, cli
-from skelkit.data import datasets
-from skelkit.data.clips import Clips
-from skelkit.data.skeleton import KINECT_V2
 from skelkit.files import SkelkitError
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder with a clips folder "whole" and an interchange file "flat"."""
-    folder = tmp_path / "data"
-    clips_of(12, 3).save(folder / "whole")
-    save_npz(clips_of(6, 2, skeleton=KINECT_V2, persons=2), folder / "flat.npz")
-    monkeypatch.setenv("SKELKIT_DATA", str(folder))
-    return folder
 
 
 def skelkit(*words: Any) -> int:
@@ -36,7 +22,7 @@ def skelkit(*words: Any) -> int:
 @pytest.mark.parametrize(
     "words",
     [
-        *((), ("data",), ("data", "list"), ("data", "import"), ("data", "verify"), ("data", "info")),
+        *((), ("data",)),
         *(("run",), ("report",), ("bench",), ("demo",), ("kernels",)),
     ],
     ids=" ".join,
@@ -61,9 +47,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     assert (end.value.code, capsys.readouterr().out) == (0, f"{__version__}\n")
 
 
-@pytest.mark.parametrize(
-    "words", [(), ("nonsense",), ("data",), ("data", "nonsense"), ("data", "info"), ("run", "--seed", "one")], ids=str
-)
+@pytest.mark.parametrize("words", [(), ("nonsense",), ("data",), ("run", "--seed", "one")], ids=str)
 def test_what_is_no_command_ends_with_2(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         skelkit(*words)
@@ -74,10 +58,6 @@ def test_what_is_no_command_ends_with_2(words: tuple[str, ...], capsys: pytest.C
 # ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FAULTS = {
-    "data set": (("data", "info", "nonsense"), "data set 'nonsense' is not in .*import it"),
-    "data set to verify": (("data", "verify", "nonsense"), "data set 'nonsense' is not in"),
-    "data set to import": (("data", "import", "nonsense", "."), "nonsense: no reader.*known are nw_ucla, sbu"),
-    "folder": (("data", "import", "sbu", "/nowhere/at/all"), "/nowhere/at/all"),
     "notebook": (("run", "ascal/nonsense"), "no notebook 'ascal/nonsense'; choose among .*ascal/tables"),
     "paper": (("run", "nonsense"), "no notebook 'nonsense'; choose among"),
     "tier": (("run", "ascal", "--tier", "huge"), "unknown tier 'huge'; choose one of smoke, small, reduced, paper"),
@@ -95,14 +75,12 @@ FAULTS = {
 }
 
 
-@pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_unknown_word_is_one_line_and_exit_code_2(
     fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words, message = FAULTS[fault]
-    place = {"run": ("--out", tmp_path / "out"), "import": ("--to", tmp_path / "to")}
-    extra = next((place[word] for word in words[:2] if word in place), ())
+    extra = ("--out", tmp_path / "out") if words[0] == "run" else ()
     before = sorted(tmp_path.rglob("*"))
     assert skelkit(*words, *extra) == 2
     said = capsys.readouterr()
@@ -117,8 +95,8 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_data_list", interrupted)
-    assert skelkit("data", "list") == 130
+    monkeypatch.setattr(cli, "_bench", interrupted)
+    assert skelkit("bench") == 130
     assert capsys.readouterr().err == "skelkit: stopped\n"
 
 
@@ -131,60 +109,6 @@ def test_durations(text: str, expected: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(SkelkitError, match="is no duration"):
         cli.seconds(text)
-
-
-# ── data ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_data_info_counts_clips_frames_and_metadata(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert skelkit("data", "info", "whole") == 0
-    said = capsys.readouterr().out
-    clips = Clips.open(data / "whole")
-    assert f": 12 clips, {len(clips.frames)} frames, metres" in said
-    assert "15 joints, up to 1 persons" in said
-    assert f"lengths: {clips.lengths.min()} to {clips.lengths.max()} frames" in said
-    assert "subject: 4 (1 to 4)" in said
-    assert [line.split() for line in said.splitlines()[-3:]] == [[str(c), "4", "class", str(c)] for c in range(3)]
-
-
-def test_data_list_names_what_is_here_and_goes_on_after_a_damaged_one(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("skelkit.data.clips.available", lambda: ["broken", "flat", "whole"])
-    (data / "broken.npz").write_bytes(b"PK")
-    assert skelkit("data", "list") == 0
-    broken, *others = capsys.readouterr().out.splitlines()
-    assert broken.startswith(f"broken: cannot be opened: {data / 'broken.npz'}: not a readable npz")
-    assert others == ["flat: 6 clips, 2 classes, 25 joints x 2", "whole: 12 clips, 3 classes, 15 joints x 1"]
-
-
-def test_data_verify_finds_a_flipped_bit(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert skelkit("data", "verify", "whole") == 0
-    assert capsys.readouterr().out == "whole: 12 clips, sizes, values and hashes as they should be\n"
-    path = data / "whole" / "frames.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    assert skelkit("data", "verify", "whole") == 2
-    assert capsys.readouterr().err.startswith(f"skelkit: {path}: its SHA-256 is not the manifest's")
-
-
-def test_data_import_saves_what_the_reader_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(datasets.READERS, "sbu", lambda folder: clips_of(4, name="sbu"))
-    assert skelkit("data", "import", "sbu", tmp_path / "raw", "--to", tmp_path / "to") == 0
-    assert capsys.readouterr().out == f"sbu: 4 clips in {tmp_path / 'to' / 'sbu'}\n"
-    Clips.open(tmp_path / "to" / "sbu").verify()
-
-
-def test_data_import_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(folder: Path) -> Clips:
-        raise SkelkitError(f"{folder}/a.txt: line 3 is cut short; copy it again")
-
-    monkeypatch.setitem(datasets.READERS, "sbu", fails)
-    assert skelkit("data", "import", "sbu", tmp_path / "raw", "--to", tmp_path / "to") == 2
-    assert list(tmp_path.iterdir()) == []
 
 
 # ── pending and report ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ PACKAGE = Path(skelkit.__file__).parent
 BLOCKED = (
     *("matplotlib", "seaborn", "openTSNE", "IPython", "papermill", "nbformat", "nbconvert", "nbclient", "ipywidgets"),
     *("ipykernel", "jupyter", "jupyter_client", "jupyter_core", "jupyterlab", "notebook", "mpl_toolkits", "PIL"),
-    *("beartype", "hypothesis", "pytest"),
+    *("beartype", "hypothesis", "pytest", "h5py", "pooch"),
 )
 
 GPU_NODE = f'''
@@ -91,7 +91,7 @@ FLOORS = (
     {"evaluate", "recipes"},
     {"run"},
     {"pending"},
-    {"notebook", "cli", "batch", "bench"},
+    {"notebook", "cli", "data_cli", "batch", "bench"},
 )
 """From the ground up: a room imports rooms of its own floor or of those below, and never in a circle."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -120,7 +120,8 @@ def imports(path: Path, lazy: bool) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+    own = module.split(".")[1] if "." in module else ""
+    return "bench" if own.startswith("bench_") else own  # the benchmark's parts share its room
 
 
 def floor(module: str) -> int:

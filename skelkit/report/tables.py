@@ -78,9 +78,9 @@ def update_readme(block: str | None = None, name: str = "results", path: Path | 
     return new != old
 
 
-def plain(frame: pd.DataFrame) -> str:
-    """A small table of numbers as Markdown, its index as the first column."""
-    return _table(frame.rename_axis("").reset_index())
+def plain(frame: pd.DataFrame, corner: str = "") -> str:
+    """A small table of numbers as Markdown, its index as the first column, named `corner`."""
+    return _table(frame.rename_axis(corner).reset_index())
 
 
 def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[str]:
@@ -114,6 +114,6 @@ def _table(frame: pd.DataFrame) -> str:
     def line(values: Iterable[object]) -> str:
         return "| " + " | ".join(str(v).replace("|", "\\|") for v in values) + " |"
 
-    right = {"published", "ours", "sd", "n", "difference", "published cells", *STATUSES} - {"status"}
+    right = {"published", "ours", "sd", "n", "difference", "published cells", "counted here", *STATUSES} - {"status"}
     rule = ["---:" if name in right else "---" for name in frame.columns]
     return "\n".join([line(frame.columns), line(rule), *map(line, frame.itertuples(index=False))])

@@ -63,6 +63,7 @@ def import_raw(
     """
     from skelkit.data import own
     from skelkit.data.datasets import processed
+    from skelkit.data.download import provenance
 
     path, to, options = Path(folder), Path(destination) / name, options or {}
     if own.is_own(path) or processed.is_processed(path):
@@ -73,4 +74,5 @@ def import_raw(
             return import_clips(replace(own.reading(path), name=name), to, **how)
         _check_options(name, processed.read, options)
         return processed.save(path, name, to, **{**options, **how})
-    return import_clips(reading(name, path, **options), to, **how)
+    found = reading(name, path, **options)
+    return import_clips(replace(found, source=found.source + provenance(path)), to, **how)

@@ -1,0 +1,142 @@
+"""What is published of each data set's size, each number with its source; `verify` lays the clips beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skelkit.data.clips import Clips
+from skelkit.data.protocols import TEST_CAMERA, split
+from skelkit.files import SkelkitError
+
+
+@dataclass(frozen=True)
+class Count:
+    """One published number."""
+
+    what: str
+    """"clips", "frames", "classes", "subjects", or a split and its side, as `counted` has it: "xsub train"."""
+    number: int
+    source: str
+    """Who says so; "unverified" where we have no text that does."""
+
+
+def _sides(split: str, train: int, test: int, source: str) -> tuple[Count, Count]:
+    return Count(f"{split} train", train, source), Count(f"{split} test", test, source)
+
+
+_NTU = "CTR-GCN's list of files with a skeleton"
+_MEMORY = "the papers, from memory: unverified"
+_UTD = "the data set's page"
+_MSRC = "the data set's page; all tags of 594 sequences"
+COUNTS: dict[str, tuple[Count, ...]] = {
+    "cmu": (
+        Count("clips", 2235, "Zhu et al. 2016, as LongT GAN cites it; their list is not public: unverified"),
+        Count("classes", 45, "Zhu et al. 2016, as LongT GAN cites it; their list is not public: unverified"),
+    ),
+    "hdm05": (
+        Count("clips", 2337, "HDM05's cut clips, Cho & Chen 2014"),
+        Count("classes", 130, "HDM05's cut clips (65 when merged)"),
+        Count("subjects", 5, "HDM05's documentation: bd, bk, dg, mm, tr"),
+    ),
+    "mhad": (
+        Count("clips", 659, _MEMORY),
+        Count("classes", 11, _MEMORY),
+        Count("subjects", 12, _MEMORY),
+        *_sides("xsub", 384, 275, _MEMORY),
+    ),
+    "msr_action3d": (
+        Count("clips", 567, "Li et al. 2010; 557 are used by the CVPR'12 list"),
+        Count("classes", 20, "Li et al. 2010"),
+        Count("subjects", 10, "Li et al. 2010"),
+    ),
+    "msrc12": (
+        Count("clips", 6244, _MSRC),
+        Count("classes", 12, _MSRC),
+        Count("subjects", 30, _MSRC),
+    ),
+    "ntu60": (
+        Count("clips", 56578, f"{_NTU}: 56,880 less 302"),
+        Count("classes", 60, "Shahroudy et al. 2016"),
+        Count("subjects", 40, "Shahroudy et al. 2016"),
+        *_sides("xsub", 40091, 16487, _NTU),
+        *_sides("xview", 37646, 18932, _NTU),
+    ),
+    "ntu120": (
+        Count("clips", 113945, f"{_NTU}: 114,480 less 535"),
+        Count("classes", 120, "Liu et al. 2019"),
+        Count("subjects", 106, "Liu et al. 2019"),
+        *_sides("xsub", 63026, 50919, _NTU),
+        *_sides("xset", 54468, 59477, _NTU),
+    ),
+    "nw_ucla": (
+        Count("clips", 1484, "CTR-GCN's list; the data set's page says 1,494"),
+        Count("classes", 10, "Wang et al. 2014"),
+        Count("subjects", 10, "Wang et al. 2014"),
+        *_sides("xview-v3", 1020, 464, "CTR-GCN's list"),
+    ),
+    "pku_mmd1": (
+        Count("clips", 21545, "the data set's README"),
+        Count("classes", 51, "the data set's README"),
+        Count("subjects", 66, _MEMORY),
+        *_sides("xsub", 18841, 2704, _MEMORY),
+    ),
+    "pku_mmd2": (
+        Count("clips", 6945, f"the sum of xsub's sides; {_MEMORY}"),
+        Count("subjects", 13, _MEMORY),
+        *_sides("xsub", 5332, 1613, f"{_MEMORY}; some say 5,339"),
+    ),
+    "sbu": (
+        Count("clips", 282, "Yun et al. 2012, the clean version"),
+        Count("frames", 6822, "Yun et al. 2012, the clean version"),
+        Count("classes", 8, "the data set's README"),
+        Count("subjects", 7, "the data set's README"),
+    ),
+    "utd_mhad": (
+        Count("clips", 861, _UTD),
+        Count("classes", 27, _UTD),
+        Count("subjects", 8, _UTD),
+        *_sides("xsub", 431, 430, "counted from the 861 file names: subjects 1, 3, 5, 7 train"),
+    ),
+    "uwa3d": (
+        Count("clips", 1075, "a public reader of the files"),
+        Count("classes", 30, "a public reader of the files"),
+        Count("subjects", 10, "a public reader of the files"),
+    ),
+}
+"""By data set, every one that has a reader. What is not here is not published, or only as a figure."""
+
+
+def splits(clips: Clips) -> list[tuple[str, int | None]]:
+    """The splits that the clips' metadata permit, as `protocols.split` takes them: (name, fold)."""
+
+    def values(column: str) -> list[int]:
+        found = np.unique(clips.column(column))
+        return [int(v) for v in found] if len(found) > 1 and found[0] >= 0 else []
+
+    names: list[tuple[str, int | None]] = [("xsub", None)] if values("subject") else []
+    views = ["xview"] if clips.name in TEST_CAMERA else [f"xview-v{camera}" for camera in values("camera")]
+    names += [(view, None) for view in views if values("camera")]
+    names += [("xset", None)] if values("setup") else []
+    names += [("folds", fold) for fold in values("fold")]
+    fitting = []
+    for name, fold in names:
+        try:
+            split(clips, name, fold)
+        except SkelkitError:  # a side that would be empty: all subjects odd, one setup
+            continue
+        fitting.append((name, fold))
+    return fitting
+
+
+def counted(clips: Clips) -> dict[str, int]:
+    """What `Count.what` names, counted in the clips: sizes, then both sides of every split that they permit."""
+    found = {"clips": len(clips), "frames": len(clips.frames), "classes": len(set(clips.labels.tolist()) - {-1})}
+    if subjects := set(clips.column("subject").tolist()) - {-1}:
+        found["subjects"] = len(subjects)
+    for name, fold in splits(clips):
+        sides = split(clips, name, fold)
+        title = name if fold is None else f"fold {fold}"
+        found |= {f"{title} train": len(sides.train), f"{title} test": len(sides.test)}
+    return found
