@@ -335,6 +335,15 @@ def data() -> list[Line]:
     return bench_data.data()
 
 
+def mocap() -> list[Line]:
+    """Motion capture's kinematics (`bench_mocap`)."""
+    from skelkit import bench_mocap
+
+    return bench_mocap.kinematics()
+
+
 Part = Callable[[], list[Line]]
-PARTS: dict[str, Part] = dict(views=views, step=step, features=features, open=opening, memory=memory, data=data)  # noqa: C408
+PARTS: dict[str, Part] = dict(  # noqa: C408
+    views=views, step=step, features=features, open=opening, memory=memory, data=data, mocap=mocap
+)
 """Every part by the name that the command line takes."""
