@@ -23,7 +23,9 @@ TRAIN_SUBJECTS = {
     "mhad": (1, 2, 3, 4, 5, 6, 7),  # Ofli et al. 2013
 }
 """Published training subjects of cross-subject; a data set without an entry trains on its odd subjects."""
-TEST_CAMERA = {"ntu60": 1}
+SUBJECTS_IN_FOLD = ("pku_mmd1", "pku_mmd2")
+"""Data sets whose cross-subject is a list of videos: fold 1 is tested and fold 0 trains."""
+TEST_CAMERA = {"ntu60": 1, "pku_mmd1": 1, "pku_mmd2": 1}
 """The camera that cross-view holds out; a data set without an entry holds out its last."""
 
 
@@ -64,6 +66,8 @@ def _test_mask(clips: Clips, name: str, fold: int | None) -> np.ndarray:
             raise SkelkitError(f"{clips.name}: split {name!r} needs the column {which}, which it does not have")
         return values
 
+    if name == "xsub" and clips.name in SUBJECTS_IN_FOLD:
+        return column("fold") == 1
     if name == "xsub":
         subjects = column("subject")
         known = TRAIN_SUBJECTS.get(clips.name)

@@ -82,18 +82,19 @@ class Fields:
         starts, ends = self._ends[fields] + 1, self._ends[fields + 1]
         negative = self._buffer[starts] == _MINUS
         length = ends - starts - negative
-        windows = np.ndarray(len(self._bytes) - _WIDTH, f"V{_WIDTH}", self._bytes, strides=(1,))
-        characters = windows[ends - _WIDTH].view(np.uint8).reshape(-1, _WIDTH)  # each number at the right
-        inside = np.arange(_WIDTH, dtype=np.uint8) >= (_WIDTH - np.minimum(length, _WIDTH)).astype(np.uint8)[:, None]
+        width = min(max(int(length.max()), 1), _WIDTH)
+        windows = np.ndarray(len(self._bytes) - width, f"V{width}", self._bytes, strides=(1,))
+        characters = windows[ends - width].view(np.uint8).reshape(-1, width)  # each number at the right
+        inside = np.arange(width, dtype=np.uint8) >= (width - np.minimum(length, width)).astype(np.uint8)[:, None]
         dot = (characters == _DOT) & inside
         digits = (characters - _ZERO) * (inside & ~dot)
-        dots, places = (dot.astype(np.float64) @ _PLACES).T  # how many, and the digits after them
+        dots, places = (dot.astype(np.float64) @ _PLACES[-width:]).T  # how many, and the digits after them
         quick = (length <= _WIDTH) & (dots <= 1) & (length > dots)
         wrong = digits > 9
         if wrong.any():
             quick &= ~wrong.any(1)
         # The digits with a 0 for the dot, which is then taken out; all exact, and so the quotient is rounded once.
-        together = digits.astype(np.float64) @ _POWERS[_WIDTH - 1 :: -1]
+        together = digits.astype(np.float64) @ _POWERS[width - 1 :: -1]
         power = _POWERS[(places * quick).astype(np.intp)]
         before = np.floor(together / (power * 10)) * dots
         values = (together - before * 9 * power) / power

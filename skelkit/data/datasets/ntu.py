@@ -150,11 +150,14 @@ def _sources(
 
 
 def _clip(source: Source) -> list[RawClip]:
-    return [RawClip(_frames(source.path))]
+    return [RawClip(frames(source.path))]
 
 
-def _frames(path: Path) -> Float[np.ndarray, "t 3 25 m"]:
-    """Of each joint x, y, z alone are read as numbers; of everything else the fields are counted."""
+def frames(path: Path) -> Float[np.ndarray, "t 3 25 m"]:
+    """What a `.skeleton` file holds, in metres. Raises SkelkitError that names the line.
+
+    Of each joint x, y, z alone are read as numbers; of everything else the fields are counted.
+    """
     fields = Fields(path)
     count = fields.whole(0, "the number of frames", least=1)
     kinds = np.minimum(fields.counts, 255).astype(np.uint8).tobytes()
@@ -172,13 +175,13 @@ def _frames(path: Path) -> Float[np.ndarray, "t 3 25 m"]:
         raise fields.fault(line, f"follows the last of {count} frames")
     if not found:
         raise SkelkitError(f"{path}: nobody is in any of its {count} frames; leave it out")
-    frames, places, heads = np.array(found).T
+    when, places, heads = np.array(found).T
     values = fields.numbers((fields.first[heads][:, None] + _JOINTS).ravel()).reshape(-1, 76)
     if (values[:, 0] != 25).any():
         raise fields.fault(int(heads[(values[:, 0] != 25).argmax()]) + 1, "is not 25, the number of joints")
     kept = places < BODIES
     clip = np.zeros((count, 3, 25, places[kept].max() + 1), np.float32)
-    clip[frames[kept], :, :, places[kept]] = values[kept, 1:].reshape(-1, 25, 3).transpose(0, 2, 1)
+    clip[when[kept], :, :, places[kept]] = values[kept, 1:].reshape(-1, 25, 3).transpose(0, 2, 1)
     return clip
 
 
