@@ -147,7 +147,7 @@ LINES = sequence(values(60)).splitlines(keepends=True)
         ("".join(LINES)[:-2], "line 60: does not end, so the file is cut short"),
         ("".join(LINES[:9]) + "1 2 3\r\n", "line 10: has 3 columns, not 81"),
         ("".join(LINES).replace("1.000000\r\n", "nan\r\n", 1), "line 1: 'nan' is no number"),
-        ("".join(LINES).replace("1.000000\r\n", "1e999\r\n", 1), "line 1: holds a number without bounds"),
+        ("".join(LINES).replace("1.000000\r\n", "1e999\r\n", 1), "line 1: '1e999' is no number"),
         ("".join([LINES[1], LINES[0], *LINES[2:]]), "line 2: its time is before the last line's"),
         (sequence(values(60) * 100), "line 1: reaches beyond 10 metres"),
         ("".join(LINES).encode("utf-16"), "line 1: holds a byte that is no text"),

@@ -216,7 +216,7 @@ def test_what_is_no_skeleton_is_refused(tmp_path: Path, fill: Callable[[Any], No
 def test_without_h5py_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path)
     monkeypatch.setitem(sys.modules, "h5py", None)
-    assert f"{path}: is a MATLAB v7.3 file, which takes h5py to read; pip install h5py" in refusal(tmp_path)
+    assert f"{path}: is MATLAB v7.3, which takes h5py to read; pip install 'skelkit[data]'" in refusal(tmp_path)
 
 
 FILES = (matlab(values()), matlab(values(), chunks=(2, 15, 3), compression="gzip"))

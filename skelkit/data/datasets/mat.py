@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
-AGAIN = "download or copy it again"
 _MOST_BYTES = 1 << 24  # of a file; a real clip takes less than 100 kB
 _SLACK = 1 << 16  # bytes that headers and names take beside the numbers
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -45,7 +45,7 @@ def numbers(path: Path, name: str, most: int) -> np.ndarray:
     except _WrongError as error:
         raise SkelkitError(f"{path}: {error}; {AGAIN}") from error
     except ModuleNotFoundError as error:
-        raise SkelkitError(f"{path}: is a MATLAB v7.3 file, which takes h5py to read; pip install h5py") from error
+        raise SkelkitError(f"{path}: is MATLAB v7.3, which takes h5py to read; pip install 'skelkit[data]'") from error
     except Exception as error:  # a changed byte makes h5py raise nearly anything
         said = " ".join(str(error).split())[:80] or type(error).__name__
         raise SkelkitError(f"{path}: cannot be read as a MATLAB file ({said}); {AGAIN}") from error

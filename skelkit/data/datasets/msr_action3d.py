@@ -19,6 +19,7 @@ from skelkit.data.datasets import folder as files
 from skelkit.data.datasets import tables
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton, skeleton_of
+from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (
@@ -112,12 +113,12 @@ def _clip(source: Source) -> list[RawClip]:
     joints = tables.numbers(path, 4)  # x, y, z, confidence
     if len(joints) % 20:
         line = len(joints) + 1
-        raise SkelkitError(f"{path}, line {line}: the last frame has {len(joints) % 20} joints, not 20; {tables.AGAIN}")
+        raise SkelkitError(f"{path}, line {line}: the last frame has {len(joints) % 20} joints, not 20; {AGAIN}")
     far = (np.abs(joints[:, :3]) > _REACH).any(axis=1)
     if far.any():
         raise SkelkitError(
             f"{path}, line {far.argmax() + 1}: reaches beyond {_REACH:g} metres; give the real-world skeletons, not "
-            f"those in screen coordinates, or {tables.AGAIN}"
+            f"those in screen coordinates, or {AGAIN}"
         )
     if not joints[:, :3].any():
         raise SkelkitError(f"{path}: holds nothing but zeros; leave it out (clips=557 leaves out a13_s09_e02)")

@@ -25,6 +25,7 @@ from skelkit.data.datasets import folder as files
 from skelkit.data.datasets import tables
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V1
+from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (
@@ -90,7 +91,7 @@ def _sources(found: Iterable[Path]) -> list[Source | SkelkitError]:
         elif not path.is_file():
             sources.append(SkelkitError(f"{path}: is no file; move it away"))
         elif not other.is_file():
-            sources.append(SkelkitError(f"{path}: there is no {other.name} beside it; {tables.AGAIN}"))
+            sources.append(SkelkitError(f"{path}: there is no {other.name} beside it; {AGAIN}"))
         elif path.suffix == ".csv":
             how, gesture, subject = 10 * int(name[2]) + int(name[3]), int(name[4]), int(name[5])
             sources.append(Source(path, {"label": gesture - 1, "subject": subject, "setup": how}, beside=(other,)))
@@ -110,7 +111,7 @@ def _clips(source: Source, step: int) -> list[RawClip]:
         start, end = max(middles[i], tag - _BEFORE), min(middles[i + 1], tag + _BEFORE)
         if not tracked[start:end].any():
             said = f"nobody is tracked about the tag of line {i + 2} of {source.beside[0].name}"
-            raise SkelkitError(f"{source.path}: {said}; leave it out, or {tables.AGAIN}")
+            raise SkelkitError(f"{source.path}: {said}; leave it out, or {AGAIN}")
         start += int(tracked[start:end].argmax())
         clips.append(RawClip(frames[start:end:step], {"name": f"{source.path.stem}#{i:02d}", "replicate": i}))
     return clips
@@ -119,34 +120,34 @@ def _clips(source: Source, step: int) -> list[RawClip]:
 def _check(path: Path, times: Float[np.ndarray, " t"], frames: Float[np.ndarray, "t 3 20 1"]) -> None:
     backwards = np.diff(times) < 0
     if backwards.any():
-        raise SkelkitError(f"{path}, line {backwards.argmax() + 2}: its time is before the last line's; {tables.AGAIN}")
+        raise SkelkitError(f"{path}, line {backwards.argmax() + 2}: its time is before the last line's; {AGAIN}")
     far = (np.abs(frames) > _REACH).any(axis=(1, 2, 3))
     if far.any():
-        raise SkelkitError(f"{path}, line {far.argmax() + 1}: reaches beyond {_REACH:g} metres; {tables.AGAIN}")
+        raise SkelkitError(f"{path}, line {far.argmax() + 1}: reaches beyond {_REACH:g} metres; {AGAIN}")
     if not frames.any():
         raise SkelkitError(f"{path}: holds nothing but zeros, so nobody is tracked; leave it out")
 
 
 def _tags(path: Path, times: Float[np.ndarray, " t"], gesture: int) -> list[int]:
     """The frame nearest to each action point, in their order."""
-    head, *lines = [line.rstrip("\r") for line in tables.lines(path)]
+    head, *lines = tables.lines(path)
     if head != _HEAD:
-        raise SkelkitError(f"{path}, line 1: is {head[:40]!r}, not {_HEAD}; {tables.AGAIN}")
+        raise SkelkitError(f"{path}, line 1: is {head[:40]!r}, not {_HEAD}; {AGAIN}")
     if not lines:
-        raise SkelkitError(f"{path}, line 2: is missing: there is no tag; {tables.AGAIN}")
+        raise SkelkitError(f"{path}, line 2: is missing: there is no tag; {AGAIN}")
     found: list[int] = []
     for number, line in enumerate(lines, 2):
         tag = _TAG.fullmatch(line)
         if not tag:
-            raise SkelkitError(f"{path}, line {number}: is {line[:40]!r}, not a tick and a tag; {tables.AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: is {line[:40]!r}, not a tick and a tag; {AGAIN}")
         if int(tag[2]) != gesture:
             said = f"is gesture {tag[2]}, and the name says {gesture}"
-            raise SkelkitError(f"{path}, line {number}: {said}; restore the name, or {tables.AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: {said}; restore the name, or {AGAIN}")
         time = (int(tag[1]) * 1000 + _TICKS / 2) / _TICKS  # microseconds
         frame = int(np.abs(times - time).argmin())
         if abs(times[frame] - time) > 3e6:  # a clip about it would not hold it
-            raise SkelkitError(f"{path}, line {number}: lies outside of the recording; {tables.AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: lies outside of the recording; {AGAIN}")
         if found and frame <= found[-1]:
-            raise SkelkitError(f"{path}, line {number}: is no later than the tag before; {tables.AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: is no later than the tag before; {AGAIN}")
         found.append(frame)
     return found

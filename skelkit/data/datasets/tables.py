@@ -1,63 +1,53 @@
-"""Tables of numbers as text: so many columns in each line, checked, fast enough for millions of lines."""
+"""Tables of numbers as text, so many columns in each line, and lines of words; a file that is cut short is neither."""
 
 from __future__ import annotations
 
-import re
-from array import array
+import os
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float64
 
+from skelkit.data.text import AGAIN, Fields
 from skelkit.files import SkelkitError
 
-AGAIN = "download or copy it again"
-_MOST_BYTES = 1 << 28  # of a file; the longest real one takes some megabytes
-_FOREIGN = re.compile(r"[^-+.0-9eE \t\r\n]")  # float() would take more: nan, inf, 1_000, digits of other scripts
+_MOST_BYTES = 1 << 26  # of a file; the longest real one takes some megabytes
+
+
+def numbers(path: Path, columns: int) -> Float64[np.ndarray, "n columns"]:
+    """The whole table. Raises SkelkitError that names file and line for anything but finite numbers."""
+    _check_size(path)
+    fields = Fields(path)
+    _check_end(path)
+    wrong = np.flatnonzero(fields.counts != columns)
+    if len(wrong):
+        raise fields.fault(int(wrong[0]), f"has {fields.counts[wrong[0]]} columns, not {columns}")
+    return fields.numbers(np.arange(len(fields) * columns)).reshape(-1, columns)
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of an ASCII file, each of them ended. Raises SkelkitError that names file and line."""
-    if (size := path.stat().st_size) > _MOST_BYTES:
-        raise SkelkitError(f"{path}: takes {size:,} bytes, too many for one recording; {AGAIN}")
+    """The lines of an ASCII file, without their ends. Raises SkelkitError that names file and line."""
+    _check_size(path)
     try:
         text = path.read_bytes().decode("ascii")
     except UnicodeDecodeError as error:
         place = error.object.count(b"\n", 0, error.start) + 1
         raise SkelkitError(f"{path}, line {place}: holds a byte that is no text; {AGAIN}") from error
-    *ended, rest = text.split("\n")
-    if not text or rest:  # a number that was cut short is still a number: only the line's end shows that it is whole
-        wrong = "does not end, so the file is cut short" if rest else "is missing: the file is empty"
-        raise SkelkitError(f"{path}, line {len(ended) + 1}: {wrong}; {AGAIN}")
-    return ended
+    if not text:
+        raise SkelkitError(f"{path}, line 1: is missing: the file is empty; {AGAIN}")
+    _check_end(path)
+    return [line.rstrip("\r") for line in text.split("\n")[:-1]]
 
 
-def numbers(path: Path, columns: int) -> Float[np.ndarray, "n columns"]:
-    """The table as float64. Raises SkelkitError that names file and line for anything but finite numbers."""
-    found = array("d")
-    for number, line in enumerate(lines(path), 1):
-        fields = line.split()
-        if len(fields) != columns:
-            raise SkelkitError(f"{path}, line {number}: has {len(fields)} columns, not {columns}; {AGAIN}")
-        try:
-            if _FOREIGN.search(line):
-                raise ValueError
-            found.extend(map(float, fields))
-        except ValueError:
-            wrong = next((field for field in fields if not _is_number(field)), line)
-            raise SkelkitError(f"{path}, line {number}: {wrong[:40]!r} is no number; {AGAIN}") from None
-    table = np.frombuffer(found).reshape(-1, columns)
-    finite = np.isfinite(table).all(axis=1)
-    if not finite.all():
-        raise SkelkitError(f"{path}, line {finite.argmin() + 1}: holds a number without bounds; {AGAIN}")
-    return table
+def _check_size(path: Path) -> None:
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise SkelkitError(f"{path}: takes {size:,} bytes, too many for one recording; {AGAIN}")
 
 
-def _is_number(field: str) -> bool:
-    if _FOREIGN.search(field):
-        return False
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+def _check_end(path: Path) -> None:
+    """A number that was cut short is still a number: only the end of the last line shows that it is whole."""
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            line = path.read_bytes().count(b"\n") + 1
+            raise SkelkitError(f"{path}, line {line}: does not end, so the file is cut short; {AGAIN}")

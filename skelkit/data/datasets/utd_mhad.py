@@ -16,6 +16,7 @@ from skelkit.data.datasets import folder as files
 from skelkit.data.datasets import mat
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton, skeleton_of
+from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 _CLASSES = (
@@ -64,7 +65,7 @@ def _clip(source: Source) -> list[RawClip]:
     joints = mat.numbers(path, "d_skel", most=_MOST_FRAMES * 20 * 3)
     if joints.ndim != 3 or joints.shape[:2] != (20, 3) or not joints.size:
         shape = " x ".join(map(str, joints.shape))
-        raise SkelkitError(f"{path}: d_skel is {shape}, not 20 joints x 3 x frames; {mat.AGAIN}")
+        raise SkelkitError(f"{path}: d_skel is {shape}, not 20 joints x 3 x frames; {AGAIN}")
     frames = joints.transpose(2, 1, 0)[..., None]  # (v, 3, t) -> (t, 3, v, 1)
     mat.check_metres(path, frames, _REACH)
     return [RawClip(np.ascontiguousarray(frames, np.float32))]

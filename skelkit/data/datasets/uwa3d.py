@@ -24,6 +24,7 @@ from skelkit.data.datasets import folder as files
 from skelkit.data.datasets import mat
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import SBU
+from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (
@@ -102,7 +103,7 @@ def _clip(source: Source) -> list[RawClip]:
     # The last axis counts the frames, in MATLAB's order of axes: 45 x t, or 3 x 15 x t.
     if array.shape[:-1] not in ((45,), (3, 15)) or not array.size:
         shape = " x ".join(map(str, array.shape)) or "one number"
-        raise SkelkitError(f"{path}: A is {shape}, not 45 x frames or 3 x 15 x frames; {mat.AGAIN}")
+        raise SkelkitError(f"{path}: A is {shape}, not 45 x frames or 3 x 15 x frames; {AGAIN}")
     frames = array.T.reshape(-1, 15, 3).transpose(0, 2, 1)[..., None]  # (t, 45) -> (t, 3, v, 1)
     if np.abs(frames).max() > _MILLIMETRES:
         frames = frames / 1000
