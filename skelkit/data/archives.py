@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from skelkit.files import SkelkitError, whole_folder
 
@@ -63,7 +63,7 @@ def _zip_kind(member: zipfile.ZipInfo) -> str:
     return "a link or a device" if stat.S_IFMT(mode) not in (0, stat.S_IFREG) else ""
 
 
-def _not_none(file: IO[bytes] | None) -> IO[bytes]:
+def _not_none(file: Any) -> Any:
     assert file is not None, "links and devices were refused"
     return file
 

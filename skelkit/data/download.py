@@ -25,6 +25,8 @@ SUMS = "SHA256SUMS"
 """Beside the archives, as `sha256sum -c` takes it."""
 TRIES = 5
 """Connections in a row that may bring nothing."""
+BLOCK = 2**16
+"""Bytes that are received at once; less is lost where a connection is cut."""
 LARGEST = 32 * 2**30
 """Bytes; a server that sends more is not one of these."""
 
@@ -278,7 +280,7 @@ def _receive(url: str, part: Path, page: str) -> bool:
         _mark(part).write_text("" if etag.startswith("W/") else etag or answer.headers.get("Last-Modified", ""))
         bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
         with bar, open(part, "ab" if go_on else "wb") as file:
-            for block in answer.iter_content(2**16):
+            for block in answer.iter_content(BLOCK):
                 have += len(block)
                 if have > LARGEST:
                     raise SkelkitError(f"{url}: sends more than {LARGEST / 2**30:g} GB; get it from {page} by hand")
