@@ -1,15 +1,16 @@
 """UWA3D Multiview Activity II, skeletons: thirty actions, four views (Rahmani, Mahmood, Huynh and Mian 2016).
 
 A clip is `aAA_sSS_eEE_vVV.mat` (action, subject, repetition, view): a MATLAB v7.3 file whose variable `A` holds 45
-numbers a frame, x, y, z of 15 joints. No official description of the numbers is online any more. What is known of them
-comes from public readers, and is doubtful so far:
+numbers a frame, x, y, z of 15 joints. The page that described them is gone. What is known comes from public readers,
+and is doubtful so far:
 
-- The joints: two readers that do not know of each other agree on head, neck, torso, three joints of each arm, three of
-  each leg, left first: OpenNI's order, which SBU has as well. Whether "left" is the person's is not said.
-- The units: OpenNI's are millimetres, and two readers divide by 1000. Nobody stands 20 metres from a Kinect, or has all
-  of his joints within 20 millimetres of it: a clip that reaches beyond 20 is millimetres, any other one metres.
-- The views 1 to 4 (front, left, right, top) were filmed one after the other, each subject performing again: clips of
-  different views show no common performance, and `action` is -1.
+- The joints: one reader has head, neck, torso, left arm, right arm, left leg, right leg, three joints each, which is
+  SBU's order too; another agrees where it says anything (neck, torso, the hips and their sides). Neither says whether
+  "left" is the person's own.
+- The units: OpenNI gives millimetres, and one reader divides by 1000. Nobody stands 20 metres from a Kinect, or has all
+  joints within 20 millimetres of it: a clip that reaches beyond 20 is in millimetres, any other one in metres.
+- The views 1 to 4 (front, left, right, top) were filmed one after the other, two descriptions say, each subject
+  performing again: clips of different views show no common performance, so `action` is -1.
 """
 
 from __future__ import annotations
