@@ -130,6 +130,18 @@ def test_the_grid_draws_the_persons_that_are_there_and_says_where_nobody_is() ->
     assert "persons 2 to 3" in said
 
 
+@pytest.mark.parametrize("drawing", DRAWINGS)
+def test_a_name_is_text_and_no_formula(drawing: str) -> None:
+    clips = replace(clips_of(4, 2), name="$5", classes=("$\\frac$ wave", ""))
+    DRAWINGS[drawing](clips)._repr_png_()
+
+
+def test_an_empty_clip_says_so_in_its_title() -> None:
+    clips = crowd()
+    assert "nobody in it" in gallery.animation(clips, 3).html
+    assert "nobody in it" not in gallery.animation(clips, 100).html
+
+
 def test_no_pose_leaves_its_cell() -> None:
     """A clip with a far jump is drawn smaller, and no other clip is."""
     clips = clips_of(12, 12)

@@ -77,8 +77,7 @@ def class_balance(clips: Clips, sides: Split | None = None) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     labels = _some(clips).labels
-    names = [*clips.classes, *(["(no label)"] if (labels < 0).any() else [])]
-    names = ["\n".join(textwrap.wrap(name, 34)) or "(no name)" for name in names]
+    names = [_lines(name, 34) for name in (*clips.classes, *["(no label)"] * bool((labels < 0).any()))]
     groups = {"clips": np.arange(len(clips))}
     if sides is not None:
         neither = np.setdiff1d(np.arange(len(clips)), np.concatenate([sides.train, sides.test]))
@@ -107,10 +106,9 @@ def class_balance(clips: Clips, sides: Split | None = None) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.set_axisbelow(True)
         axes.grid(axis="x", color="0.9")
-        axes.set_xlabel("clips")
-    figure.axes[0].set_ylabel("class")
+        axes.set(xlabel="clips", ylabel="" if k else "class")
     by = "" if sides is None else f", split {sides.name}" + " (one of them)" * sides.name.startswith("folds")
-    figure.suptitle(f"{clips.name}: {len(clips)} clips of {len(clips.classes)} classes{by}", fontsize=11)
+    figure.suptitle(f"{_plain(clips.name)}: {len(clips)} clips of {len(clips.classes)} classes{by}", fontsize=11)
     if sides is not None:
         handles, _ = figure.axes[0].get_legend_handles_labels()
         words = [f"{side} ({len(groups[side])})" for side in counts]
@@ -143,9 +141,8 @@ def lengths(clips: Clips) -> Figure:
     axes.grid(axis="y", color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    axes.set_xlabel("length (frames)" + (", logarithmic" if wide else ""))
-    axes.set_ylabel("clips")
-    axes.set_title(f"{clips.name}: lengths of {len(clips)} clips, {low} to {high} frames", fontsize=11)
+    axes.set(xlabel="length (frames)" + ", logarithmic" * wide, ylabel="clips")
+    axes.set_title(f"{_plain(clips.name)}: lengths of {len(clips)} clips, {low} to {high} frames", fontsize=11)
     axes.legend(frameon=False)
     return figure
 
@@ -169,10 +166,7 @@ def poses(clips: Clips, index: np.ndarray | None = None, frames: int = 4) -> Fig
         boxes.append((low, high))
     common = np.percentile(scales, 10, method="higher")
     scales = [min(scale, common) for scale in scales]  # inches a unit
-    words = [
-        "\n".join(textwrap.wrap(clips.classes[k] if k >= 0 else "(no label)", int(11 * width)))
-        for k in clips.labels[index]
-    ]
+    words = [_lines(clips.classes[k] if k >= 0 else "(no label)", int(11 * width)) for k in clips.labels[index]]
     line = 0.17
     height = max((high - low) * scale for (low, high), scale in zip(boxes, scales, strict=True)) + 0.1
     height += line * (2.4 + max(word.count("\n") + 1 for word in words))
@@ -195,7 +189,7 @@ def poses(clips: Clips, index: np.ndarray | None = None, frames: int = 4) -> Fig
             draw_pose(axes, pose * scale + shift, clips.skeleton)
     name_sides(axes, persons)
     figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=5, frameon=False, fontsize=9)
-    axes.text(0.12, 0.2, f"{clips.name}: {frames} poses of one clip a class", fontsize=12, va="bottom")
+    axes.text(0.12, 0.2, f"{_plain(clips.name)}: {frames} poses of one clip a class", fontsize=12, va="bottom")
     return figure
 
 
@@ -204,6 +198,7 @@ def animation(clips: Clips, i: int, width: int = 420) -> Player:
     label = clips.labels[i]
     action = clips.classes[label] if label >= 0 else "(no label)"
     title = f"{action}: clip {i} ({clips.table['name'][i]}) of {clips.name}, {clips.lengths[i]} frames"
+    title += ", nobody in it" * (not clips[i].any())
     return player(_to_scale(clips, clips[i]), clips.skeleton, title=title, width=width)
 
 
@@ -235,6 +230,16 @@ def _some(clips: Clips) -> Clips:
     if not len(clips):
         raise SkelkitError(f"{clips.name}: holds no clip, so there is nothing to draw; import it again")
     return clips
+
+
+def _plain(text: str) -> str:
+    """Text in which matplotlib sees no formula."""
+    return text.replace("$", r"\$")
+
+
+def _lines(name: str, width: int) -> str:
+    """A class name in lines of at most so many letters, whole."""
+    return _plain("\n".join(textwrap.wrap(name, width))) or "(no name)"
 
 
 def _counts(labels: np.ndarray, n: int) -> np.ndarray:
@@ -269,14 +274,12 @@ def _bodies(clips: Clips, index: np.ndarray, frames: int) -> list[np.ndarray]:
 def _summary(clips: Clips) -> str:
     joints = f"{len(clips.skeleton)} joints ({clips.skeleton.name})"
     people = f"up to {clips.persons} persons" if clips.persons > 1 else "1 person"
-    source = clips.source or "arrays"
-    return f"{len(clips)} clips, {clips.offsets[-1]} frames, {joints}, {people}, {clips.units}, from {source}."
+    return f"{len(clips)} clips, {clips.offsets[-1]} frames, {joints}, {people}, {clips.units}, from {clips.source or 'arrays'}."
 
 
 def _png(figure: Figure) -> bytes:
     """As a notebook shows it: 160 dots an inch, cropped to what is drawn."""
-    image: bytes = figure._repr_png_()[0]  # type: ignore[attr-defined]
-    return image
+    return bytes(figure._repr_png_()[0])  # type: ignore[attr-defined]
 
 
 def _page(title: str, body: str) -> str:
