@@ -28,17 +28,18 @@ def _sides(split: str, train: int, test: int, source: str) -> tuple[Count, Count
 
 _NTU = "CTR-GCN's list of files with a skeleton"
 _MEMORY = "the papers, from memory: unverified"
-_UTD = "the data set's page"
-_MSRC = "the data set's page; all tags of 594 sequences"
+_QUOTED = "quoted as published; the text itself was not at hand"
+_NAMES = "the official file names"
+_ZHU = "Zhu et al. 2016, whose list is not public: unverified"
 COUNTS: dict[str, tuple[Count, ...]] = {
     "cmu": (
-        Count("clips", 2235, "Zhu et al. 2016, as LongT GAN cites it; their list is not public: unverified"),
-        Count("classes", 45, "Zhu et al. 2016, as LongT GAN cites it; their list is not public: unverified"),
+        Count("clips", 2235, _ZHU),
+        Count("classes", 45, _ZHU),
     ),
     "hdm05": (
-        Count("clips", 2337, "HDM05's cut clips, Cho & Chen 2014"),
-        Count("classes", 130, "HDM05's cut clips (65 when merged)"),
-        Count("subjects", 5, "HDM05's documentation: bd, bk, dg, mm, tr"),
+        Count("clips", 2337, _QUOTED),
+        Count("classes", 130, f"{_QUOTED}; 65 when merged"),
+        Count("subjects", 5, f"{_NAMES}: bd, bk, dg, mm, tr"),
     ),
     "mhad": (
         Count("clips", 659, _MEMORY),
@@ -47,33 +48,33 @@ COUNTS: dict[str, tuple[Count, ...]] = {
         *_sides("xsub", 384, 275, _MEMORY),
     ),
     "msr_action3d": (
-        Count("clips", 567, "Li et al. 2010; 557 are used by the CVPR'12 list"),
-        Count("classes", 20, "Li et al. 2010"),
-        Count("subjects", 10, "Li et al. 2010"),
+        Count("clips", 567, f"{_QUOTED}; 557 are on the list of CVPR 2012"),
+        Count("classes", 20, _QUOTED),
+        Count("subjects", 10, _QUOTED),
     ),
     "msrc12": (
-        Count("clips", 6244, _MSRC),
-        Count("classes", 12, _MSRC),
-        Count("subjects", 30, _MSRC),
+        Count("clips", 6244, f"{_QUOTED}: the tags of 594 sequences"),
+        Count("classes", 12, _QUOTED),
+        Count("subjects", 30, _QUOTED),
     ),
     "ntu60": (
         Count("clips", 56578, f"{_NTU}: 56,880 less 302"),
-        Count("classes", 60, "Shahroudy et al. 2016"),
-        Count("subjects", 40, "Shahroudy et al. 2016"),
+        Count("classes", 60, _NAMES),
+        Count("subjects", 40, _NAMES),
         *_sides("xsub", 40091, 16487, _NTU),
         *_sides("xview", 37646, 18932, _NTU),
     ),
     "ntu120": (
         Count("clips", 113945, f"{_NTU}: 114,480 less 535"),
-        Count("classes", 120, "Liu et al. 2019"),
-        Count("subjects", 106, "Liu et al. 2019"),
+        Count("classes", 120, _NAMES),
+        Count("subjects", 106, _NAMES),
         *_sides("xsub", 63026, 50919, _NTU),
         *_sides("xset", 54468, 59477, _NTU),
     ),
     "nw_ucla": (
         Count("clips", 1484, "CTR-GCN's list; the data set's page says 1,494"),
-        Count("classes", 10, "Wang et al. 2014"),
-        Count("subjects", 10, "Wang et al. 2014"),
+        Count("classes", 10, _NAMES),
+        Count("subjects", 10, _NAMES),
         *_sides("xview-v3", 1020, 464, "CTR-GCN's list"),
     ),
     "pku_mmd1": (
@@ -88,15 +89,15 @@ COUNTS: dict[str, tuple[Count, ...]] = {
         *_sides("xsub", 5332, 1613, f"{_MEMORY}; some say 5,339"),
     ),
     "sbu": (
-        Count("clips", 282, "Yun et al. 2012, the clean version"),
-        Count("frames", 6822, "Yun et al. 2012, the clean version"),
-        Count("classes", 8, "the data set's README"),
-        Count("subjects", 7, "the data set's README"),
+        Count("clips", 282, f"{_QUOTED} (the clean version)"),
+        Count("frames", 6822, "a public reader of the files"),
+        Count("classes", 8, _NAMES),
+        Count("subjects", 7, _NAMES),
     ),
     "utd_mhad": (
-        Count("clips", 861, _UTD),
-        Count("classes", 27, _UTD),
-        Count("subjects", 8, _UTD),
+        Count("clips", 861, _QUOTED),
+        Count("classes", 27, _QUOTED),
+        Count("subjects", 8, _QUOTED),
         *_sides("xsub", 431, 430, "counted from the 861 file names: subjects 1, 3, 5, 7 train"),
     ),
     "uwa3d": (
