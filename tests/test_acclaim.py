@@ -139,6 +139,12 @@ def test_all_frames_at_once_equal_the_plain_loop() -> None:
     )
 
 
+def test_the_benchmark_has_a_line_for_each_format() -> None:
+    lines = bench_mocap.kinematics(frames=2, rounds=1)
+    assert [line.measured.split(",")[1] for line in lines] == [" Acclaim", " BVH"]
+    assert {line.must_reach for line in lines} == {"50 x"}
+
+
 def test_turning_and_axes_equal_scipys_rotations() -> None:
     rng = np.random.default_rng(0)
     matrix, angles = Rotation.random(5, random_state=0).as_matrix().transpose(1, 2, 0), rng.uniform(-4, 4, 5)

@@ -99,7 +99,7 @@ def test_the_skeleton_is_the_hierarchy_of_the_files(tmp_path: Path) -> None:
 def test_the_unit_is_the_one_that_makes_a_person(tmp_path: Path, scale: float, unit: str) -> None:
     path = put_clip(tmp_path, scale=scale)
     given_one = read_clips(mhad.reading(tmp_path, unit=unit)).frames
-    bones = bvh.read_hierarchy(path)
+    bones = bvh.read_bvh(path).joints
     offset = np.linalg.norm(given_one[0, :, 1, 0] - given_one[0, :, 0, 0])
     np.testing.assert_allclose(offset, np.linalg.norm(bones[1].offset) * mhad.UNITS[unit], rtol=1e-3)
     if unit == "inch":  # which nothing but the user can know
@@ -109,6 +109,15 @@ def test_the_unit_is_the_one_that_makes_a_person(tmp_path: Path, scale: float, u
     other = {"mm": "cm", "cm": "mm", "m": "cm"}[unit]
     assert f"{path}, line 1: its skeleton reaches" in refusal(tmp_path, unit=other)
     assert "is unknown; give auto, mm" in refusal(tmp_path, unit="yard")
+
+
+def test_the_rate_is_the_files_and_a_file_of_another_is_refused(tmp_path: Path) -> None:
+    first = put_clip(tmp_path)
+    assert "BVH files of 120 frames a second; 1 of 659 clips" in read_clips(mhad.reading(tmp_path)).source
+    second = put(tmp_path / "skl_s01_a01_r02.bvh", WHOLE.replace(".0083333", ".00833"))
+    assert len(read_clips(mhad.reading(tmp_path))) == 2
+    put(second, WHOLE.replace(".0083333", ".0166667"))
+    assert f"{second}: has 60 frames a second, and {first} 120" in refusal(tmp_path)
 
 
 def test_a_file_of_another_hierarchy_or_size_is_refused(tmp_path: Path) -> None:

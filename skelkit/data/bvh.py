@@ -63,11 +63,6 @@ def read_bvh(path: Path) -> Motion:
     return _motion(path, lines, at, joints)
 
 
-def read_hierarchy(path: Path) -> tuple[Joint, ...]:
-    """The joints of a BVH file alone."""
-    return _hierarchy(path, lines_of(path))[0]
-
-
 class _Words:
     """The words of the hierarchy, each with its line; the parser takes one after the other."""
 

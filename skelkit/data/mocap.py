@@ -15,8 +15,8 @@ from skelkit.files import SkelkitError
 AGAIN = "download or copy it again"
 LARGEST = 1e5
 """Of the numbers in a file: no degree, length or place of a person comes near it."""
-BYTES = 256 * 2**20
-"""A file beyond this size is none of a person's motion (the longest of CMU's are under 30 MB)."""
+BYTES = 64 * 2**20
+"""A file beyond this size is no single motion: ten minutes of 31 joints at 120 frames a second."""
 JOINTS = 1000
 """More joints than any skeleton of a body has."""
 LINE = 20_000

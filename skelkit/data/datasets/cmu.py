@@ -63,7 +63,7 @@ def template(folder: Path) -> str:
     head = (
         "# A class for each motion of the CMU motion capture data; a motion whose class stays empty is left out.\n"
         "# The column fold is optional: the number of the test fold, counted from 0, for every motion with a class.\n"
-        "# Take the column away, commas and all, to have folds drawn by a seed.\n"
+        "# Leave it empty, or take it away, to have folds drawn by a seed.\n"
         "name,class,fold\n"
     )
     return head + "".join(f"{name},,\n" for name in names)

@@ -1,4 +1,4 @@
-"""Berkeley MHAD, the skeletons: 11 actions by 12 subjects, BVH files of 480 frames a second (Ofli et al. 2013).
+"""Berkeley MHAD, the skeletons: 11 actions by 12 subjects, five times each, as BVH files (Ofli et al. 2013).
 
 A clip is `skl_sSS_aAA_rRR.bvh` (subject, action, repetition). Subjects 1 to 7 train, 8 to 12 are tested.
 """
@@ -49,13 +49,15 @@ Hierarchy = tuple[tuple[str, int, tuple[str, ...]], ...]
 def reading(folder: Path, *, unit: str = "auto") -> Reading:
     """The clips of a folder that holds `skl_sSS_aAA_rRR.bvh` files at any depth, all 659 or some of them.
 
-    Frames (t, 3, 35, 1) in metres. The skeleton is the first file's hierarchy, end sites included, and every other
-    file must have the same. unit: the files do not say theirs; "auto" takes the one of mm, cm and m that makes the
-    first skeleton a person, or give mm, cm, inch or m; each file is checked to hold a person. `replicate` is the
-    repetition. Raises SkelkitError for a folder without any, and for an unknown unit.
+    Frames (t, 3, 35, 1) in metres. The skeleton is the first file's hierarchy, end sites included; every other file
+    must have the same, and the same rate (480 a second as published). unit: the files do not say theirs; "auto" takes
+    the one of mm, cm and m that makes the first skeleton a person, or give mm, cm, inch or m; each file is checked to
+    hold a person. `replicate` is the repetition. Raises SkelkitError for a folder without any, and for an unknown
+    unit.
     """
     sources = _sources(folder)
-    first, joints = _first_hierarchy(sources)
+    first, motion = _first(sources)
+    joints = motion.joints
     if unit not in ("auto", *UNITS):
         raise SkelkitError(f"option unit: {unit[:40]!r} is unknown; give auto, {', '.join(UNITS)}")
     metres = _unit(first, joints) if unit == "auto" else UNITS[unit]
@@ -64,8 +66,8 @@ def reading(folder: Path, *, unit: str = "auto") -> Reading:
         skeleton=skeleton_of(joints),
         classes=CLASSES,
         sources=sources,
-        read=partial(_clip, metres=metres, like=str(first), hierarchy=_hierarchy(joints)),
-        source="Berkeley MHAD, from BVH files of 480 frames a second",
+        read=partial(_clip, metres=metres, like=str(first), hierarchy=_hierarchy(joints), seconds=motion.seconds),
+        source=f"Berkeley MHAD, from BVH files of {1 / motion.seconds:.0f} frames a second",
         options={"unit": metres},
         expected=CLIPS,
     )
@@ -120,22 +122,22 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
     return sources
 
 
-def _first_hierarchy(sources: Sequence[Source | SkelkitError]) -> tuple[Path, tuple[bvh.Joint, ...]]:
-    """The first file whose hierarchy can be read and has 35 joints. Raises the first fault where there is none."""
+def _first(sources: Sequence[Source | SkelkitError]) -> tuple[Path, bvh.Motion]:
+    """The first file that can be read and has 35 joints. Raises the first fault where there is none."""
     faults = []
     for source in sources:
         try:
             if isinstance(source, SkelkitError):
                 raise source
-            joints = bvh.read_hierarchy(source.path)
-            if len(joints) != JOINTS:
+            motion = bvh.read_bvh(source.path)
+            if len(motion.joints) != JOINTS:
                 raise SkelkitError(
-                    f"{source.path}, line 1: has {len(joints)} joints and end sites, not {JOINTS}; {_AGAIN}"
+                    f"{source.path}, line 1: has {len(motion.joints)} joints and end sites, not {JOINTS}; {_AGAIN}"
                 )
         except SkelkitError as fault:
             faults.append(fault)
         else:
-            return source.path, joints
+            return source.path, motion
     raise faults[0]
 
 
@@ -162,10 +164,13 @@ def _unit(path: Path, joints: Sequence[bvh.Joint]) -> float:
     )
 
 
-def _clip(source: Source, metres: float, like: str, hierarchy: Hierarchy) -> list[RawClip]:
+def _clip(source: Source, metres: float, like: str, hierarchy: Hierarchy, seconds: float) -> list[RawClip]:
     motion = bvh.read_bvh(source.path)
     if _hierarchy(motion.joints) != hierarchy:
         raise SkelkitError(f"{source.path}, line 1: its hierarchy is not that of {like}; {_AGAIN}")
+    if not 0.98 <= motion.seconds / seconds <= 1.02:  # as many digits as a program writes
+        rates = f"has {1 / motion.seconds:.0f} frames a second, and {like} {1 / seconds:.0f}"
+        raise SkelkitError(f"{source.path}: {rates}; take one of them away, or {_AGAIN}")
     reach = _reach(motion.joints) * metres
     if not _REACH[0] <= reach <= _REACH[1]:
         raise SkelkitError(
