@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,12 @@ def test_a_row_may_be_a_frame_and_person(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip[0, :, :, 0].T, np.arange(9.0).reshape(3, 3))
 
 
+def test_the_reader_travels_to_another_process(tmp_path: Path) -> None:
+    given = own.reading(folder_of(tmp_path))
+    there = pickle.loads(pickle.dumps((given.read, given.sources[0])))
+    np.testing.assert_array_equal(there[0](there[1])[0].frames, read_clips(given).frames)
+
+
 def test_a_known_skeleton_is_taken_by_its_name(tmp_path: Path) -> None:
     columns = ",".join(f"{joint}_{axis}" for joint in KINECT_V2.joints for axis in "xyz")
     manifest = 'skeleton = "kinect-v2"\nclasses = ["sit", "walk"]\nunits = "feet"\nclips = "table.csv"\n'
@@ -110,6 +117,7 @@ def test_a_known_skeleton_is_taken_by_its_name(tmp_path: Path) -> None:
         (f"frame,person,{HEADER}\n1,1000000000,{ROWS[0]}", "person is '1000000000', no whole number"),
         (f"frame,person,{HEADER}\n1,100000000,{ROWS[0]}", "person 100000000 is not 1 to 32"),
         (f"frame,person,{HEADER}\n1,0,{ROWS[0]}", "person 0 is not 1 to 32"),
+        (f"{HEADER}\n0,0,0,0,0,0,0,0,0", "a.csv: nobody is in it"),
         (f"frame,{HEADER}\n1.5,{ROWS[0]}", "frame is '1.5', no whole number"),
     ],
 )

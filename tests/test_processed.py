@@ -182,6 +182,21 @@ def test_an_annotation_that_is_wrong_is_refused_by_number_or_left_out(
     assert (tmp_path / "data/mine/left_out.txt").read_text() == f"{message}\n"
 
 
+def test_the_oldest_names_are_read_and_keypoints_elsewhere_are_refused(tmp_path: Path) -> None:
+    old = [{("filename" if key == "frame_dir" else key): value for key, value in a.items()} for a in ntu_annotations()]
+    assert list(processed.read(put(tmp_path, old), "ntu60").table["name"]) == list(NTU)
+    elsewhere = [{"frame_dir": "a", "raw_file": "kp.pkl", "label": 0, "frame_inds": np.arange(3)}]
+    assert "its keypoints are in a file of their own, raw_file" in refusal(put(tmp_path, elsewhere))
+
+
+def test_coordinates_that_16_bits_do_not_hold_are_refused_at_half(tmp_path: Path) -> None:
+    path = put(tmp_path, [annotation("a", 0) | {"keypoint": np.full((1, 4, 25, 3), 70000.0)}])
+    with pytest.raises(SkelkitError, match="beyond 65504 does not fit into 16 bits"):
+        import_raw("mine", path, tmp_path / "data", half=True)
+    assert not (tmp_path / "data/mine").exists()
+    assert import_raw("mine", path, tmp_path / "data").clips.frames.max() == 70000
+
+
 @pytest.mark.parametrize("content", [{}, {"annotations": 3}, [], 3, "x", {"annotations": []}, {"split": {}}])
 def test_a_pickle_of_something_else_is_refused(tmp_path: Path, content: Any) -> None:
     assert 'is neither {"split", "annotations"} nor a list' in refusal(put(tmp_path, content))
@@ -265,14 +280,14 @@ def test_ctr_gcns_padding_is_cut_off(
     np.testing.assert_array_equal(
         clips[1][:, :, :, 0], arrays["x_train"].reshape(3, 8, 2, 25, 3)[1, :7, 0].swapaxes(1, 2)
     )
-    assert [clips.table["name"][i] for i in split(clips, "folds", 1).test] == [f"test_{i:06d}" for i in range(3)]
+    assert [clips.table["name"][i] for i in split(clips, "folds", 1).test] == [f"test_{i}" for i in range(3)]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"x_train": np.zeros((3, 8, 150), np.float32)}, "clip 0 (train_000000): nobody is in it"),
-        ({"x_train": np.full((3, 8, 150), np.nan)}, "clip 0 (train_000000), frame 1: NaN or infinity"),
+        ({"x_train": np.zeros((3, 8, 150), np.float32)}, "clip 0 (train_0): nobody is in it"),
+        ({"x_train": np.full((3, 8, 150), np.nan)}, "clip 0 (train_0), frame 1: NaN or infinity"),
         ({"x_train": np.ones((3, 8, 149))}, "has the shape (3, 8, 149)"),
         ({"x_train": np.ones((2, 8, 150))}, "holds 2 clips for 3 labels"),
         ({"x_train": np.ones((3, 9, 150))}, "have the shapes"),

@@ -127,7 +127,8 @@ class Clips:
 
         Arrays: `frames` (sum of t, m, v, 3), `offsets` (n + 1,), `label` (n,), `class_names`, `joint_names`; optional
         `subject camera` (or `view`) `setup replicate action fold name` (n,), `units`, and for joint names that skelkit
-        does not know `bones` (k, 2) of (child, parent) and `centre`. Raises SkelkitError that names file and array.
+        does not know `bones` (k, 2) of (child, parent), `centre`, and if wanted `mirror` (k, 2) of (left, right) and
+        `part` (v,), the name of each joint's body part or "". Raises SkelkitError that names file and array.
         """
         return cls.from_arrays(**npz.read(Path(path), name or Path(path).stem, COLUMNS))
 
@@ -254,7 +255,13 @@ def write(
                     np.lib.format.write_array_header_1_0(
                         out, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
                     )
-                out.write(np.ascontiguousarray(block, dtype).data)
+                try:
+                    with np.errstate(over="raise"):
+                        out.write(np.ascontiguousarray(block, dtype).data)
+                except FloatingPointError as error:
+                    raise SkelkitError(
+                        f"{folder}: a coordinate beyond 65504 does not fit into 16 bits; import it without --half"
+                    ) from error
         np.save(part / "offsets.npy", offsets)
         table.to_csv(part / "clips.csv", index=False, lineterminator="\n")
         for file, text in (beside or {}).items():

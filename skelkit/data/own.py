@@ -267,6 +267,8 @@ def _frames(path: Path, skeleton: Skeleton) -> Float[np.ndarray, "t 3 v m"]:
     t, m = np.array(rows).T - [[rows[0][0]], [1]]
     frames = np.zeros((t[-1] + 1, m.max() + 1, len(skeleton), 3), np.float32)  # (t, m, v, 3)
     frames[t, m] = np.array(values).reshape(len(rows), len(skeleton), 3)
+    if not frames.any():
+        raise SkelkitError(f"{path}: nobody is in it, all zeros; leave the clip out")
     return np.ascontiguousarray(frames.transpose(0, 3, 2, 1))
 
 

@@ -38,7 +38,10 @@ def reading(name: str, folder: Path | str, **options: str) -> Reading:
     option that there is not.
     """
     if name not in READERS:
-        raise SkelkitError(f"{name}: no reader of raw files has this name; known are {', '.join(sorted(READERS))}")
+        raise SkelkitError(
+            f"{name}: no reader of raw files has this name; known are {', '.join(sorted(READERS))}, and under any name "
+            "a processed file (.pkl, .npz) or a folder with a manifest.toml (skelkit data template writes one)"
+        )
     module, function = READERS[name].split(":")
     reader = getattr(import_module(f"skelkit.data.datasets.{module}"), function)
     _check_options(name, reader, options)

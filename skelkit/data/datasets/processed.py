@@ -157,7 +157,7 @@ def _pickle(path: Path, split: str, given: Skeleton | None) -> _Found:
     if not isinstance(content, list) or not content:
         raise SkelkitError(f'{path}: is neither {{"split", "annotations"}} nor a list of annotations; {_AGAIN}')
     lists = processed_names.checked_lists(path, splits)
-    names = [entry.get("frame_dir") if isinstance(entry, dict) else None for entry in content]
+    names = [processed_names.named(entry) for entry in content]
     folds, left = processed_names.folds(path, lists, split, [str(n) for n in names if isinstance(n, str)])
     skeleton, kept, columns, faults = None, [], [], []
     seen: set[str] = set()
@@ -216,7 +216,7 @@ def _ctrgcn(path: Path, members: Sequence[str], split: str, given: Skeleton | No
     sides = []
     for side in ("train", "test"):
         rows, labels = Rows.of(path, f"x_{side}"), processed_arrays.one_hot(path, f"y_{side}")
-        names = [f"{side}_{i:06d}" for i in range(len(labels))]
+        names = [f"{side}_{i}" for i in range(len(labels))]
         sides.append(_Side(f"{path}, x_{side}", rows, names, labels))
     shape = sides[0].rows.shape
     skeleton = given or KINECT_V2

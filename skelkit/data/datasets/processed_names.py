@@ -53,15 +53,24 @@ def table(columns: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
+def named(entry: Any) -> Any:
+    """The name of an annotation; the oldest pickles call it `filename`."""
+    return entry.get("frame_dir", entry.get("filename")) if isinstance(entry, dict) else None
+
+
 def annotation(place: str, entry: Any, seen: set[str]) -> tuple[str, np.ndarray, int]:
     """Name, keypoints (m, t, v, 2 or 3) and label of an annotation, checked."""
-    name = entry.get("frame_dir") if isinstance(entry, dict) else None
+    name = named(entry)
     if not isinstance(name, str) or not name or not name.isprintable():
         raise SkelkitError(f"{place}: has no text frame_dir; {_AGAIN}")
     place = f"{place} ({name[:60]})"
     if name in seen:
         raise SkelkitError(f"{place}: is there twice; leave one out")
     seen.add(name)
+    if "keypoint" not in entry and "raw_file" in entry:
+        raise SkelkitError(
+            f"{place}: its keypoints are in a file of their own, raw_file; put them into the annotations"
+        )
     keypoint, label, total = entry.get("keypoint"), entry.get("label", -1), entry.get("total_frames")
     if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind not in "fiu":
         raise SkelkitError(f"{place}: its keypoint is no array (persons, frames, joints, 2 or 3); leave it out")
