@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from skelkit.data import archives, download
-from skelkit.data.datasets import READERS
+from skelkit.data.datasets import READERS, import_raw
 from skelkit.data.download import BLOCK, DIRECT, STEPS, SUMS, Archive, Direct, fetch
 from skelkit.files import SkelkitError
 
@@ -246,6 +246,19 @@ def test_a_download_is_unpacked_and_names_the_import(
     assert (tmp_path / "raw/s01s02/01/001/skeleton_pos.txt").read_bytes() == b"1,2"
     assert not list((tmp_path / "raw").rglob("*.png"))
     assert "file.zip has SHA-256" in download.provenance(tmp_path / "raw")
+
+
+def test_clips_imported_from_a_download_name_its_hash(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(f"{server.address}/file.zip", keep=DIRECT["sbu"].archives[0].keep, under="s01s02")
+    monkeypatch.setitem(DIRECT, "sbu", Direct((archive,), "http://the.page", "for research"))
+    lines = "".join(f"{number}," + ",".join(["0.5"] * 90) + "\n" for number in (1, 2, 3))
+    server.content = zipped({"01/001/skeleton_pos.txt": lines.encode()})
+    list(download.download("sbu", tmp_path / "raw"))
+    clips = import_raw("sbu", tmp_path / "raw", tmp_path / "data").clips
+    assert list(clips.table["name"]) == ["s01s02_01_001"]
+    assert f"file.zip has SHA-256 {hashlib.sha256(server.content).hexdigest()}" in clips.source
 
 
 def test_every_data_set_can_be_downloaded_or_says_how_to_get_it() -> None:
