@@ -272,9 +272,8 @@ def _bodies(clips: Clips, index: np.ndarray, frames: int) -> list[np.ndarray]:
 
 
 def _summary(clips: Clips) -> str:
-    joints = f"{len(clips.skeleton)} joints ({clips.skeleton.name})"
-    people = f"up to {clips.persons} persons" if clips.persons > 1 else "1 person"
-    return f"{len(clips)} clips, {clips.offsets[-1]} frames, {joints}, {people}, {clips.units}, from {clips.source or 'arrays'}."
+    what = f"{len(clips.skeleton)} joints ({clips.skeleton.name}) of up to {clips.persons} persons, {clips.units}"
+    return f"{len(clips)} clips, {clips.offsets[-1]} frames, {what}, from {clips.source or 'arrays'}."
 
 
 def _png(figure: Figure) -> bytes:
