@@ -17,10 +17,8 @@ from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 
-CLASSES, CLIPS, FOLDS = 45, 2235, 4
-"""Of the whole labelled set as Zhu et al. 2016 and Zheng et al. 2018 have it."""
-SUBSET_CLASSES, SUBSET_CLIPS, SUBSET_FOLDS = 8, 664, 3
-"""Of their subset."""
+FOLDS = 4
+"""Drawn by default, as for the 2,235 motions of Zheng et al. 2018; their subset has three."""
 
 _NAME = re.compile(r"(\d{2,3})_(\d{2,3})\.amc")
 _AGAIN = "download or copy it again"
