@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from skelkit.data import importing, parts
 from skelkit.data.clips import Clips
@@ -389,6 +390,20 @@ def test_no_more_than_one_part_lies_in_memory(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(importing, "fitting", fitting)
     put_in(tmp_path, reading_of(put(tmp_path / "raw", 8)))
     assert events == ["opened", "given"] * 4
+
+
+def test_two_imports_of_one_data_set_do_not_take_each_others_parts(tmp_path: Path) -> None:
+    reading = reading_of(put(tmp_path / "raw", 3))
+    (tmp_path / "store/imports").mkdir(parents=True)
+    with FileLock(tmp_path / "store/imports/.toy.lock"):
+        assert refusal(tmp_path, reading) == "toy: another import of it is under way; wait until it has ended"
+    assert len(put_in(tmp_path, reading).clips) == 3
+
+
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    reading = reading_of(put(tmp_path / "raw", 3))
+    (tmp_path / "store").write_text("a file")
+    assert "cannot be written" in refusal(tmp_path, reading)
 
 
 def dies(source: Source) -> list[RawClip]:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
 from skelkit.data.checks import check_labels, integers
@@ -65,9 +66,23 @@ def import_clips(
     if processes is not None and processes < 1:
         raise SkelkitError(f"{processes} reading processes: give 1 or more")
     try:
-        return _import(reading, Path(folder), processes, skip_bad, half, progress)
+        with _alone(reading.name):
+            return _import(reading, Path(folder), processes, skip_bad, half, progress)
     except MemoryError as error:
         raise SkelkitError(f"{reading.name}: out of memory; close other programs, or read in one process") from error
+
+
+def _alone(name: str) -> AcquireReturnProxy:
+    """A lock on the parts of a data set, which a finished import removes; the system lets go of a dead one's."""
+    place = folder_of(name)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(place.parent / f".{name}.lock").acquire(timeout=0)
+    except Timeout as error:
+        raise SkelkitError(f"{name}: another import of it is under way; wait until it has ended") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise SkelkitError(f"{place.parent}: cannot be written ({reason}); set SKELKIT_STORE elsewhere") from error
 
 
 def _import(
