@@ -114,11 +114,12 @@ def data(files: int = 2000, rounds: int = 5) -> list[Line]:
         sources = [source for source in reading.sources if isinstance(source, Source)]
         bare = replace(reading, sources=())
         batches = [(bare, sources[i : i + BATCH], store) for i in range(0, len(sources), BATCH)]
-        some = [source.path for source in sources[:BATCH]]
+        mixed = sources[:: max(len(sources) // BATCH, 1)]
+        some = [source.path for source in mixed]
         sides: list[Callable[[], object]] = [
             lambda: [ntu.frames(path) for path in some],
             lambda: [plain_reader(path) for path in some],
-            lambda: _stored(batches[0]),
+            lambda: _stored((bare, mixed, store)),
         ]
         ours, plain, stored = turns(sides, rounds, calls=3)
         spawn = multiprocessing.get_context("spawn")

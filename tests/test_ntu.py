@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -392,3 +393,33 @@ def test_the_published_class_names_stand_at_their_numbers() -> None:
     assert {number: ntu.CLASSES[number - 1] for number in known} == known
     two = [n for n, name in enumerate(ntu.CLASSES, 1) if "other" in name]
     assert set(two) <= {*range(50, 61), *range(106, 121)}
+
+
+# ---- the benchmark
+
+
+def test_the_benchmark_writes_official_names_with_one_body_or_two(tmp_path: Path) -> None:
+    bench_data.write_ntu(tmp_path, 200, different=4)
+    found = ntu.ntu60(tmp_path).sources
+    assert len(found) == len(list(tmp_path.iterdir())) == 200
+    assert not any(isinstance(source, SkelkitError) for source in found)
+    last = {path.stem[-3:]: ntu.frames(path).shape for path in tmp_path.iterdir()}
+    assert {shape[3] for action, shape in last.items() if int(action) < 50} == {1}
+    assert {shape[3] for action, shape in last.items() if int(action) >= 50} == {2}
+    assert all(60 <= shape[0] <= 140 for shape in last.values())
+
+
+def test_the_benchmark_fills_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    def imported(call: str, module: str, **environment: str) -> tuple[float, float]:
+        assert call.startswith("imported(")
+        assert module == "bench_data"
+        assert "SKELKIT_STORE" in environment
+        return 1.0, 500.0
+
+    monkeypatch.setattr(bench_data, "in_a_process", imported)
+    monkeypatch.setattr(bench_data, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(n))  # starts at once
+    ratio, processes, minutes, memory = bench_data.data(files=40, rounds=1)
+    assert "clips/s" in ratio.reached
+    assert " to " in processes.reached
+    assert minutes.reached.startswith(f"{56_880 / 40 / 60:.1f} ")
+    assert (memory.reached, memory.met) == ("500 (500 to 500) MB", True)
