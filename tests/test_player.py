@@ -97,6 +97,17 @@ def test_a_masked_joint_is_left_out_and_a_centred_one_is_not() -> None:
     assert np.flatnonzero(~seen[:, 7]).tolist() == [3, 4]
 
 
+def test_a_centred_clip_beside_the_stored_one_keeps_its_centre_joint() -> None:
+    clip = a_clip(KINECT_V1, m=2)
+    centred = clip - clip[:, :, [KINECT_V1.centre]]
+    bodies = on_stage({"as stored": clip, "centred": centred}, KINECT_V1)
+    assert all(np.isfinite(body).all() for body in bodies.values())
+    masked = clip.copy()
+    masked[2:5, :, KINECT_V1.centre] = 0
+    seen = np.isfinite(on_stage({"as stored": clip, "masked": masked}, KINECT_V1)["masked"]).all(3)
+    assert np.flatnonzero(~seen[:, 0, KINECT_V1.centre]).tolist() == [2, 3, 4]
+
+
 @pytest.mark.parametrize(
     "turn", [np.diag([-1, -1, 1]), [[1, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 1, 0], [-1, 0, 0], [0, 0, 1]]]
 )

@@ -160,7 +160,8 @@ def on_stage(clips: Mapping[str, np.ndarray], skeleton: Skeleton) -> dict[str, n
     turn = _upright(first, skeleton)
     for label, body in bodies.items():
         there = (body != 0).any(3)  # (t, m, v)
-        if len(bare) and not bare.any():  # then zero is where that joint belongs, and no mark of its absence
+        own = there[there.any(2)][:, skeleton.centre]  # never there: this clip was centred, whatever the first was
+        if (len(bare) and not bare.any()) or not own.any():  # then zero is where that joint belongs, and no absence
             there[..., skeleton.centre] |= there.any(2)
         bodies[label] = body @ turn.T
         bodies[label][~there] = np.nan
