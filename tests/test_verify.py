@@ -224,6 +224,13 @@ def test_an_unverified_count_is_never_called_wrong(monkeypatch: pytest.MonkeyPat
     assert found(clips_from([5] * 8))["clips"].verdict == NOTE
 
 
+def test_what_an_official_choice_leaves_is_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COUNTS, "toy", (Count("clips", 8, "a paper"), Count("classes", 3, "a paper", also=(2,))))
+    assert found(clips_from([5] * 8))["classes"] == Finding("classes", "2", "3 (a paper)")
+    monkeypatch.setitem(COUNTS, "toy", (Count("clips", 8, "a paper"), Count("classes", 3, "a paper")))
+    assert found(clips_from([5] * 8))["classes"].verdict == WRONG
+
+
 def test_every_data_set_with_a_reader_has_published_clips() -> None:
     assert set(COUNTS) == set(READERS)
     for name, counts in COUNTS.items():

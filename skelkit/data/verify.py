@@ -101,7 +101,8 @@ def _counts(clips: Clips) -> Iterator[Finding]:
             yield Finding(what, f"{number:,}")
             continue
         count = published[what]
-        verdict = FINE if number == count.number else NOTE if part and number < count.number else WRONG
+        as_said = number in (count.number, *count.also)
+        verdict = FINE if as_said else NOTE if part and number < count.number else WRONG
         if verdict == WRONG and "unverified" in count.source:
             verdict = NOTE
         yield Finding(what, f"{number:,}", f"{count.number:,} ({count.source})", verdict)
