@@ -178,6 +178,13 @@ def test_ntu_has_the_one_cross_view_split_of_its_own() -> None:
     assert splits(clips) == [("xsub", None), ("xview", None)]
 
 
+def test_pku_mmd_keeps_its_cross_subject_split_in_the_folds() -> None:
+    clips = clips_from([5] * 6, name="pku_mmd1", subject=[-1] * 6, camera=np.arange(6) % 3 + 1, fold=[0, 0, 0, 0, 1, 1])
+    assert splits(clips) == [("xsub", None), ("xview", None)]
+    assert (counted(clips)["xsub train"], counted(clips)["xsub test"]) == (4, 2)
+    assert splits(clips_from([5] * 6, name="pku_mmd1", fold=[-1] * 6)) == []
+
+
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """Published: eight clips of 40 frames, four to train on."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skelkit.data.clips import Clips
-from skelkit.data.protocols import TEST_CAMERA, split
+from skelkit.data.protocols import SUBJECTS_IN_FOLD, TEST_CAMERA, split
 from skelkit.files import SkelkitError
 
 
@@ -118,11 +118,12 @@ def splits(clips: Clips) -> list[tuple[str, int | None]]:
         found = np.unique(clips.column(column))
         return [int(v) for v in found] if len(found) > 1 and found[0] >= 0 else []
 
-    names: list[tuple[str, int | None]] = [("xsub", None)] if values("subject") else []
+    in_fold = clips.name in SUBJECTS_IN_FOLD
+    names: list[tuple[str, int | None]] = [("xsub", None)] if values("fold" if in_fold else "subject") else []
     views = ["xview"] if clips.name in TEST_CAMERA else [f"xview-v{camera}" for camera in values("camera")]
     names += [(view, None) for view in views if values("camera")]
     names += [("xset", None)] if values("setup") else []
-    names += [("folds", fold) for fold in values("fold")]
+    names += [("folds", fold) for fold in values("fold") if not in_fold]
     fitting = []
     for name, fold in names:
         try:
