@@ -143,7 +143,7 @@ def _sources(
                 "action": int(f"{setup}{subject:03}{replicate}{action:03}"),
             }
             sources.append(Source(path, {**columns, "name": path.stem}))
-        seen.setdefault(path.stem, path)
+            seen[path.stem] = path
     if not sources:
         raise SkelkitError(f"{folder}: holds no .skeleton file of this data set; give the folder that does")
     return sources
@@ -161,21 +161,22 @@ def frames(path: Path) -> Float[np.ndarray, "t 3 25 m"]:
     fields = Fields(path)
     count = fields.whole(0, "the number of frames", least=1)
     kinds = np.minimum(fields.counts, 255).astype(np.uint8).tobytes()
-    line, found = 1, list[tuple[int, int, int]]()  # (frame, place in the frame, line) of each body
-    for frame in range(count):
-        bodies = fields.whole(line, f"the number of bodies of frame {frame + 1} of {count}")
-        line += 1
-        if (end := line + bodies * len(_BODY)) > len(fields):
-            raise fields.fault(line - 1, f"says {bodies} bodies of 27 lines, and {len(fields) - line} lines follow")
-        if kinds[line:end] != bodies * _BODY:
+    line, starts, bodies = 1, list[int](), list[int]()  # of each frame: its first body's line, and how many there are
+    for _ in range(count):
+        bodies.append(fields.whole(line, "the number of bodies of a frame"))
+        starts.append(line := line + 1)
+        if (end := line + bodies[-1] * len(_BODY)) > len(fields):
+            raise fields.fault(line - 1, f"says {bodies[-1]} bodies of 27 lines, and {len(fields) - line} lines follow")
+        if kinds[line:end] != bodies[-1] * _BODY:
             raise _misplaced(fields, kinds, line, end)
-        found += [(frame, place, line + place * len(_BODY)) for place in range(bodies)]
         line = end
     if line < len(fields):
         raise fields.fault(line, f"follows the last of {count} frames")
-    if not found:
+    when = np.repeat(np.arange(count), bodies)  # the frame of each body
+    if not len(when):
         raise SkelkitError(f"{path}: nobody is in any of its {count} frames; leave it out")
-    when, places, heads = np.array(found).T
+    places = np.arange(len(when)) - np.repeat(np.cumsum(bodies) - bodies, bodies)  # its place in the frame
+    heads = np.array(starts)[when] + places * len(_BODY)
     values = fields.numbers((fields.first[heads][:, None] + _JOINTS).ravel()).reshape(-1, 76)
     if (values[:, 0] != 25).any():
         raise fields.fault(int(heads[(values[:, 0] != 25).argmax()]) + 1, "is not 25, the number of joints")
