@@ -140,13 +140,21 @@ def test_a_clip_that_is_wrong_is_refused_with_file_and_line(tmp_path: Path, text
         ("file,label\na.csv,2\n", "clips.csv, line 2: label is 2, and there are 2 classes"),
         ("file,label\na.csv,-2\n", "label is '-2'"),
         ("file,subject\na.csv,1.5\n", "subject is '1.5'"),
-        ("file\nb.csv\n", "there is no file"),
+        ("file\nb.csv\n", "clips.csv, line 2: there is no file 'b.csv'"),
+        ("file\na\0.csv\n", "there is no file 'a\\x00.csv'"),
+        (f"file\n{'a' * 999}.csv\n", "there is no file 'aaa"),
+        ("file,name\na.csv,b\x1bc\n", "clips.csv, line 2: name is 'b\\x1bc', which cannot be printed"),
+        ("file\nloop.csv\n", "there is no file 'loop.csv'"),
+        ("file\nsub\n", "there is no file 'sub'"),
         ("file\n../a.csv\n", "'../a.csv' lies outside of"),
         ("file\n/etc/passwd\n", "'/etc/passwd' lies outside of"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused_with_its_line(tmp_path: Path, table: str, said: str) -> None:
-    assert said in refusal(folder_of(tmp_path, table))
+    folder = folder_of(tmp_path, table)
+    (folder / "loop.csv").symlink_to(folder / "loop.csv")
+    (folder / "sub").mkdir()
+    assert said in refusal(folder)
 
 
 def test_a_file_that_no_line_names_is_refused_and_can_be_left_out(tmp_path: Path) -> None:
@@ -171,7 +179,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         ("classes = []\nskeleton = 3", "key classes: is no list of names"),
         ('classes = ["a"]', "key skeleton: is missing"),
         ('classes = ["a"]\nskeleton = 3', "key skeleton: 3 is no text"),
-        ('classes = ["a"]\nskeleton = "none.toml"', "none.toml: cannot be read"),
+        ('classes = ["a"]\nskeleton = "none.toml"', "there is no file 'none.toml'"),
         ('classes = ["a"]\nskeleton = "../three.toml"', "lies outside of"),
         ('classes = ["a", "a"]\nskeleton = "three.toml"', "key classes: 'a' is there twice"),
         ('classes = ["a", 1]\nskeleton = "three.toml"', "key classes: 1 is no text"),

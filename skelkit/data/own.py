@@ -141,8 +141,16 @@ def _texts(path: Path, key: str, values: object) -> list[str]:
 def _inside(place: Path | str, folder: Path, name: str) -> Path:
     """A file below the folder, whatever its name says."""
     path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        outside = Path(name).is_absolute() or ".." in Path(name).parts
+        outside = outside or not path.resolve().is_relative_to(folder.resolve())
+        there = path.is_file() and name.isprintable()
+    except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself, a null character
+        outside = there = False
+    if outside:
         raise SkelkitError(f"{place}: {name[:80]!r} lies outside of {folder}; give a file below it")
+    if not there:
+        raise SkelkitError(f"{place}: there is no file {name[:80]!r} in {folder}; mend the name")
     return path
 
 
@@ -166,8 +174,6 @@ def _sources(
             row = dict(zip(header, fields, strict=True))
             path = _inside(place, folder, row.pop("file"))
             listed.add(path)
-            if not path.is_file():
-                raise SkelkitError(f"{place}: there is no file {path}; mend the name")
             columns = _columns(place, row, classes)
             yield Source(path, {"name": path.relative_to(folder).with_suffix("").as_posix(), **columns})
         except SkelkitError as fault:
@@ -183,6 +189,8 @@ def _columns(place: str, row: Mapping[str, str], classes: Sequence[str]) -> dict
     columns: dict[str, int | str] = {}
     for column, text in row.items():
         if column == "name":
+            if not text.isprintable():
+                raise SkelkitError(f"{place}: name is {text[:40]!r}, which cannot be printed; mend it")
             columns |= {"name": text} if text else {}
         elif column == "label" and text in classes:
             columns["label"] = classes.index(text)
