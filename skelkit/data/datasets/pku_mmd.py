@@ -173,7 +173,7 @@ def _clips(source: Source, before: int, usable: bool) -> list[RawClip]:
                 columns: dict[str, int | str] = {"label": action - 1, "replicate": number, "name": name}
                 clips.append(RawClip(frames, columns))
             continue
-        raise SkelkitError(f"{labels}, line {line}: {what}; mend the line, or import with instances=usable")
+        raise SkelkitError(f"{labels}, line {line}: {what}; mend the line, or import with -o instances usable")
     return clips
 
 
