@@ -16,7 +16,10 @@ from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 well, 1 a notebook failed, 2 a fault of the input, said in one line."""
+    """Run one command; returns the exit code.
+
+    0 well, 1 a notebook or a training failed, 2 a fault of the input, said in one line.
+    """
     arguments = _parser().parse_args(words)
     try:
         return int(arguments.run(arguments) or 0)
@@ -174,11 +177,13 @@ def _check(parameters: dict[str, Any]) -> None:
 def _run_pending(arguments: argparse.Namespace) -> int:
     from skelkit import pending
 
+    if arguments.jobs > 1 and not arguments.budget:
+        raise SkelkitError(f"-j {arguments.jobs}: without --budget pending cells are only listed; add --budget 20m")
     jobs = pending.pending(arguments.papers)
     if arguments.budget:
-        done = pending.run(jobs, budget=seconds(arguments.budget), processes=arguments.jobs)
-        print(f"{done} of {len(jobs)} pending trainings done; their rows are in results/rows")
-        return 0
+        done, failed = pending.run(jobs, budget=seconds(arguments.budget), processes=arguments.jobs)
+        print(f"{done} of {len(jobs)} pending trainings done, {failed} failed; their rows are in results/rows")
+        return int(failed > 0)
     for job in jobs:
         print(f"{'    ?' if job.minutes is None else f'{job.minutes:5.1f}'} min  {job.title}")
     total = sum(job.minutes or 0 for job in jobs)
