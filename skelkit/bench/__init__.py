@@ -7,18 +7,15 @@ with the least and the greatest. Nothing here passes or fails a test.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
-from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,20 +23,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from skelkit.augment import augment
+from skelkit.bench.augmentation import views
+from skelkit.bench.timing import Line, now, spread, turns
 from skelkit.data.clips import COLUMNS, Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import DataSpec, Resident
-from skelkit.device import device, device_name, keep_freed_memory
+from skelkit.device import device, device_name
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.linear import Linear, linear
 from skelkit.files import SkelkitError
 from skelkit.methods import build
-from skelkit.methods.ascal import ASCALConfig
 from skelkit.recipes.ascal_settings import pretraining
 from skelkit.recipes.experiment import Experiment, OwnClassifier, Weights
 from skelkit.recipes.quickstart import quickstart
@@ -47,17 +43,6 @@ from skelkit.train import Steps, train
 
 NTU60_CLIPS, NTU60_CROSS_VIEW = 56_578, 37_646
 """Clips of NTU RGB+D 60 without those that lack a skeleton: all, and the training clips of C-View."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the report."""
-
-    measured: str
-    must_reach: str
-    reached: str
-    met: bool | None = None
-    """None: there is nothing to reach."""
 
 
 def main(parts: list[str]) -> None:
@@ -70,118 +55,6 @@ def main(parts: list[str]) -> None:
         for line in PARTS[part]():
             verdict = {None: "", True: "yes", False: "no"}[line.met]
             print(f"| {part} | {line.measured} | {line.must_reach} | {line.reached} | {verdict} |", flush=True)
-
-
-def spread(values: Sequence[float], form: str = ".1f") -> str:
-    """The median, and the least and greatest value."""
-    return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
-def turns(sides: Sequence[Callable[[], object]], rounds: int, calls: int = 1) -> list[list[float]]:
-    """Seconds a call of each side in each round, sides in turn; of several calls in a row the quickest counts."""
-
-    def seconds(side: Callable[[], object]) -> float:
-        started = _now()
-        side()
-        return _now() - started
-
-    for side in sides:
-        side()  # the first call allocates and warms up
-    times = [[min(seconds(side) for _ in range(calls)) for side in sides] for _ in range(rounds)]
-    return [list(column) for column in zip(*times, strict=True)]
-
-
-def _now() -> float:
-    if device().type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def plain_loop(
-    clips: Float[np.ndarray, "b 3 t v m"], backwards: Bool[np.ndarray, " b"], matrices: Float[np.ndarray, "b 3 3"]
-) -> Float[np.ndarray, "b 3 t v m"]:
-    """Reverse and shear clip by clip, each joint's place times the matrix: what the tests compare `augment` with."""
-    views = []
-    for clip, flag, matrix in zip(clips, backwards, matrices, strict=True):
-        points = (clip[:, ::-1] if flag else clip).transpose(1, 2, 3, 0)  # (t v m 3)
-        views.append((points.reshape(-1, 3) @ matrix.T).reshape(points.shape).transpose(3, 0, 1, 2))
-    return np.stack(views)
-
-
-def planar_loop(
-    clips: Float[np.ndarray, "b 3 t v m"], backwards: Bool[np.ndarray, " b"], matrices: Float[np.ndarray, "b 3 3"]
-) -> Float[np.ndarray, "b 3 t v m"]:
-    """The best such loop known: it has taken over `augment`'s layout, (3 3) @ (3 tvm), and copies once."""
-    views = np.empty_like(clips)
-    for view, clip, flag, matrix in zip(views, clips, backwards, matrices, strict=True):
-        view[:] = (matrix @ (clip[:, ::-1] if flag else clip).reshape(3, -1)).reshape(clip.shape)
-    return views
-
-
-Loop = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-def two_views_by(loop: Loop, clips: int) -> Callable[[], object]:
-    """A call that draws the numbers of two views of a batch at once, and makes both with the loop."""
-    batch = np.random.default_rng(0).standard_normal((clips, 3, 150, 25, 2), dtype=np.float32)
-    numbers = np.random.default_rng(0)
-
-    def view() -> np.ndarray:
-        matrices = numbers.uniform(-1, 1, (clips, 3, 3)).astype(np.float32)
-        matrices[:, range(3), range(3)] = 1
-        return loop(batch, numbers.random(clips) < 0.5, matrices)
-
-    return lambda: (view(), view())
-
-
-def _serve(asked: Connection, loop: Loop, clips: int) -> None:
-    side = two_views_by(loop, clips)
-    while asked.recv():
-        side()
-        asked.send(True)
-
-
-@contextmanager
-def elsewhere(loop: Loop, clips: int) -> Iterator[Callable[[], object]]:
-    """`two_views_by` in a fresh process, as a data loader runs it: without what skelkit asks of its own allocator."""
-    here, there = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, loop, clips), daemon=True)
-    process.start()
-
-    def ask() -> None:
-        here.send(True)
-        here.recv()
-
-    try:
-        yield ask
-    finally:
-        here.send(False)
-        process.join()
-
-
-def views(clips: int = 64, rounds: int = 15) -> list[Line]:
-    """Two default views of a batch, on the device, against NumPy loops on the CPU that draw their numbers at once."""
-    keep_freed_memory()  # as training does
-    batch = np.random.default_rng(0).standard_normal((clips, 3, 150, 25, 2), dtype=np.float32)
-    x, steps = torch.from_numpy(batch).to(device()), ASCALConfig().steps
-    rng = Generator(device()).manual_seed(0)
-    with elsewhere(plain_loop, clips) as plain:
-        loops = {
-            "the plain NumPy loop": plain,
-            "the same loop with our allocator": two_views_by(plain_loop, clips),
-            "the best NumPy loop known, with our allocator": two_views_by(planar_loop, clips),
-        }
-        ours, *others = turns(
-            [lambda: (augment(x, steps, rng), augment(x, steps, rng)), *loops.values()], rounds, calls=5
-        )
-    lines = []
-    for name, loop in zip(loops, others, strict=True):
-        ratios = [theirs / mine for mine, theirs in zip(ours, loop, strict=True)]
-        rates = f"{clips / median(ours):,.0f} against {clips / median(loop):,.0f} clips/s"
-        what = f"two views of {clips} clips of 150 x 2 x 25 x 3: `augment` / {name}"
-        lines.append(Line(what, "6 x", f"{spread(ratios)} x; {rates}", median(ratios) >= 6))
-    # The goal is set against the plain loop; the others say how much of the gain is the allocator's, and the layout's.
-    return [lines[0], *(replace(line, must_reach="", met=None) for line in lines[1:])]
 
 
 def random_clips(skeleton: Skeleton, clips: int, frames: int, classes: int = 1) -> Clips:
@@ -206,22 +79,22 @@ def encoder_seconds(weights: Weights, clips: Clips, epochs: int) -> tuple[list[t
     torch.manual_seed(weights.seed)
     rng = Generator(device()).manual_seed(weights.seed)
     method = build(weights.method, weights.encoder.build(spec), spec, rng).to(device())
-    inside, since, epoch_ends = 0.0, 0.0, [(_now(), 0.0)]
+    inside, since, epoch_ends = 0.0, 0.0, [(now(), 0.0)]
 
     def enter(*_: Any) -> None:
         nonlocal since
-        since = _now()
+        since = now()
 
     def leave(*_: Any) -> None:
         nonlocal inside
-        inside += _now() - since
+        inside += now() - since
 
     def leave_query(_: nn.Module, __: Any, features: Tensor) -> None:
         leave()
         features.register_hook(enter)  # backward: the loss's gradient has come to the features
 
     def end_of_epoch(_: int, __: nn.Module) -> dict[str, float]:
-        epoch_ends.append((_now(), inside))
+        epoch_ends.append((now(), inside))
         return {}
 
     method.encoder.register_forward_pre_hook(enter)
