@@ -84,7 +84,8 @@ def curves(
     several = False
     for i, (name, part) in enumerate(frame.groupby(hue, sort=False)):
         points = part.groupby(x)[y].agg(["mean", "std", "min", "max"])
-        (line,) = axes.plot(points.index, points["mean"], label=str(name), **_look(i))
+        alone = {"marker": "o"} if len(points) == 1 else {}  # a line of one point would not show
+        (line,) = axes.plot(points.index, points["mean"], label=str(name), **_look(i), **alone)
         if points["std"].notna().any():
             several = True
             sd = points["std"].fillna(0)  # the band stays within what was seen: a log axis has no place for mean < sd
