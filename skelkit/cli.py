@@ -16,7 +16,10 @@ from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 well, 1 a notebook or check failed, 2 a fault, said in one line."""
+    """Run one command; returns the exit code.
+
+    0 well, 1 a notebook, a training or a check failed, 2 a fault of the input, said in one line.
+    """
     arguments = _parser().parse_args(words)
     try:
         return int(arguments.run(arguments) or 0)
@@ -112,11 +115,13 @@ def _check(parameters: dict[str, Any]) -> None:
 def _run_pending(arguments: argparse.Namespace) -> int:
     from skelkit import pending
 
+    if arguments.jobs > 1 and not arguments.budget:
+        raise SkelkitError(f"-j {arguments.jobs}: without --budget pending cells are only listed; add --budget 20m")
     jobs = pending.pending(arguments.papers)
     if arguments.budget:
-        done = pending.run(jobs, budget=seconds(arguments.budget), processes=arguments.jobs)
-        print(f"{done} of {len(jobs)} pending trainings done; their rows are in results/rows")
-        return 0
+        done, failed = pending.run(jobs, budget=seconds(arguments.budget), processes=arguments.jobs)
+        print(f"{done} of {len(jobs)} pending trainings done, {failed} failed; their rows are in results/rows")
+        return int(failed > 0)
     for job in jobs:
         print(f"{'    ?' if job.minutes is None else f'{job.minutes:5.1f}'} min  {job.title}")
     total = sum(job.minutes or 0 for job in jobs)
@@ -128,7 +133,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from skelkit.batch import run_notebooks
     from skelkit.recipes.quickstart import quickstart, summary
     from skelkit.report import tables
-    from skelkit.run import rows_of
+    from skelkit.run import evaluate, rows_of
 
     (outcome,) = run_notebooks(
         notebooks(["00_quickstart"]), parameters={"tier": "small"}, out=project_root() / "runs", timeout=1800
@@ -140,7 +145,10 @@ def _demo(arguments: argparse.Namespace) -> int:
     print(f"{table}\n\nTop-1 in percent on unseen people, in {outcome.seconds:.0f} s.")
     print(f"notebook: {outcome.executed}\npage:     {outcome.html}")
     if arguments.readme:
-        tables.update_readme(table, "demo")
+        seeds = range(5)
+        rows = [row for seed in seeds for experiment in quickstart("small", seed) for row in evaluate(experiment)]
+        spread = f"The same over seeds 0 to {seeds[-1]}, mean ± standard deviation:"
+        tables.update_readme(f"{table}\n\n{spread}\n\n{tables.plain(summary(rows))}", "demo")
         pictures(outcome.executed, results_folder() / "figures")
     return 0
 

@@ -96,15 +96,15 @@ def _machine(device: str) -> str:
 
 def run(
     jobs: Sequence[Job], *, budget: float | None = None, processes: int = 1, say: Callable[[str], None] = print
-) -> int:
+) -> tuple[int, int]:
     """Run jobs in order, `processes` side by side, as long as the next one's estimate fits the budget (seconds).
 
-    Returns how many jobs ended well. A job that fails, or whose process is killed (with more than one, those beside it
-    as well), is reported and the others go on; Ctrl-C stops after saying so.
+    Returns how many jobs ended well, and how many failed. A job that fails, or whose process is killed (with more than
+    one, those beside it as well), is reported and the others go on; Ctrl-C stops after saying so.
     Rows are appended as each job ends, so that stopping loses at most the jobs under way.
     """
     end = None if budget is None else time.monotonic() + budget
-    waiting, done = list(jobs), 0
+    waiting, done, failed = list(jobs), 0, 0
     running: dict[Future[int], Job] = {}
     pool = _pool(processes)
     try:
@@ -124,12 +124,12 @@ def run(
             for future in ended:
                 job = running.pop(future)
                 error = future.exception()
-                done += error is None
+                done, failed = done + (error is None), failed + (error is not None)
                 say(f"{f'failed: {error}' if error else f'{future.result()} rows'}  {job.title}")
     except KeyboardInterrupt:
         say(f"stopped; {done} jobs are done and their rows stand")
     pool.shutdown(cancel_futures=True)
-    return done
+    return done, failed
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:

@@ -131,7 +131,14 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
             left.unlink(missing_ok=True)
         return {"history": history, "seconds": time.monotonic() - started, **provenance(prepared.clips)}
 
-    return store.stage("weights", weights, make, again=again)
+    path = store.stage("weights", weights, make, again=again)
+    trained_on, here = store.record(path)["versions"]["data"], prepare(weights.data).clips.fingerprint
+    if trained_on != here:  # the key names the data set, and a folder of that name may come to hold other clips
+        raise SkelkitError(
+            f"{path}: was trained on other clips called {weights.data.name} (fingerprint {trained_on}, here {here}); "
+            "remove that folder, or put the clips back"
+        )
+    return path
 
 
 def _test_monitor(prepared: Prepared) -> Any:

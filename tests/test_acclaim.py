@@ -12,7 +12,7 @@ from mocap_files import amc_text, asf_text, put, raw_folder
 from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
-from skelkit import bench_mocap
+from skelkit.bench import mocap as bench_mocap
 from skelkit.data import acclaim, asf, mocap
 from skelkit.data.mocap import INCH
 from skelkit.data.skeleton import ACCLAIM

@@ -14,7 +14,7 @@ import torch
 
 from skelkit import bench, run
 from skelkit.augment import Reverse, Shear
-from skelkit.bench import Line
+from skelkit.bench import Line, augmentation
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import View
@@ -26,7 +26,7 @@ from skelkit.recipes.quickstart import quickstart
 from skelkit.train import Steps, train
 
 
-@pytest.mark.parametrize("loop", [bench.plain_loop, bench.planar_loop])
+@pytest.mark.parametrize("loop", [augmentation.plain_loop, augmentation.planar_loop])
 def test_the_numpy_loops_make_the_views_that_augment_makes(
     loop: Callable[..., np.ndarray], rng: torch.Generator
 ) -> None:
@@ -40,13 +40,13 @@ def test_the_plain_loop_is_the_tests_reference(rng: torch.Generator) -> None:
     x = torch.randn(4, 3, 9, 5, 2, generator=rng).numpy()
     flags, matrices = np.array([True, False, True, False]), np.float32(np.random.default_rng(0).normal(size=(4, 3, 3)))
     np.testing.assert_array_equal(
-        bench.plain_loop(x, flags, matrices), reference.sheared_reversals(x, flags.tolist(), matrices)
+        augmentation.plain_loop(x, flags, matrices), reference.sheared_reversals(x, flags.tolist(), matrices)
     )
 
 
 def test_the_sides_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks, called = count(), []
-    monkeypatch.setattr(bench, "_now", lambda: float(next(ticks)))
+    monkeypatch.setattr("skelkit.bench.timing.now", lambda: float(next(ticks)))
     times = bench.turns([lambda: called.append("a"), lambda: called.append("b")], rounds=2, calls=2)
     assert "".join(called) == "ab" + "aabb" * 2
     assert times == [[1, 1], [1, 1]]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocap_files import bvh_text, put, raw_folder
 
-from skelkit import bench_mocap
+from skelkit.bench import mocap as bench_mocap
 from skelkit.data import acclaim, asf, bvh
 from skelkit.data.mocap import INCH
 from skelkit.files import SkelkitError

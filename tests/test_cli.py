@@ -70,6 +70,7 @@ FAULTS = {
     "number of jobs": (("run", "ascal", "-j", "0"), "-j 0: give 1 or more"),
     "pending paper": (("run", "--pending", "nonsense"), "unknown paper 'nonsense'; choose one of ascal"),
     "budget": (("run", "--pending", "--budget", "soon"), "'soon' is no duration"),
+    "jobs without a budget": (("run", "--pending", "-j", "2"), "-j 2: without --budget pending cells are only listed"),
     "reported paper": (("report", "nonsense"), "nonsense.csv: no such file"),
     "table": (("report", "ascal", "Table M"), "ascal: no 'Table M'; there are Table II"),
 }
@@ -112,6 +113,16 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 # ── pending and report ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_pending_training_that_fails_makes_the_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("skelkit.pending.pending", lambda papers: [])
+    for ended, code in ({(2, 0): 0, (1, 1): 1}).items():
+        monkeypatch.setattr("skelkit.pending.run", lambda jobs, ended=ended, **how: ended)
+        assert skelkit("run", "--pending", "--budget", "1m") == code
+        assert f"{ended[0]} of 0 pending trainings done, {ended[1]} failed" in capsys.readouterr().out
 
 
 def test_pending_without_data_lists_nothing(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skelkit import store
 from skelkit.data.skeleton import KINECT_V2
 from skelkit.files import SkelkitError
 from skelkit.report import figures
@@ -153,7 +154,10 @@ def test_collapsed_features_stay_one_point_and_bad_ones_are_refused() -> None:
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
-    return tmp_path / "figures" / "ascal" / "loss.csv"
+    return tmp_path / "figures" / "ascal" / f"loss_{store.key(OF)[:8]}.csv"
+
+
+OF = {"epochs": 60}
 
 
 def table() -> pd.DataFrame:
@@ -165,32 +169,44 @@ def never() -> pd.DataFrame:
 
 
 def test_figure_data_never_rewrites_a_committed_file(results: Path) -> None:
-    first = figures.figure_data("ascal", "loss", table, commit=True)
+    first = figures.figure_data("ascal", "loss", OF, table, commit=True)
     before = results.read_bytes(), results.stat().st_mtime_ns
-    again = figures.figure_data("ascal", "loss", never, commit=True)
+    again = figures.figure_data("ascal", "loss", OF, never, commit=True)
     pd.testing.assert_frame_equal(first, again)
     assert (results.read_bytes(), results.stat().st_mtime_ns) == before
     assert before[0] == b'x,n,name\n0.333333,1,None\n,2,NA\n2e-09,3,"a, b"\n'
 
 
+def test_figure_data_of_another_setting_is_another_file(results: Path) -> None:
+    figures.figure_data("ascal", "loss", OF, table, commit=True)
+    with pytest.raises(AssertionError, match="built again"):
+        figures.figure_data("ascal", "loss", {**OF, "epochs": 61}, never, commit=True)
+
+
 def test_figure_data_writes_nothing_unless_told_to_commit(results: Path) -> None:
-    shown = figures.figure_data("ascal", "loss", table, commit=False)
+    shown = figures.figure_data("ascal", "loss", OF, table, commit=False)
     assert not results.exists()
-    pd.testing.assert_frame_equal(shown, figures.figure_data("ascal", "loss", table, commit=True))
+    pd.testing.assert_frame_equal(shown, figures.figure_data("ascal", "loss", OF, table, commit=True))
 
 
 def test_figure_data_keeps_a_named_index_as_columns(results: Path) -> None:
     def indexed() -> pd.DataFrame:
         return table().set_index("name")
 
-    assert list(figures.figure_data("ascal", "loss", indexed, commit=True).columns) == ["name", "x", "n"]
+    assert list(figures.figure_data("ascal", "loss", OF, indexed, commit=True).columns) == ["name", "x", "n"]
 
 
 def test_a_build_that_fails_leaves_no_file_and_a_broken_file_is_named(results: Path) -> None:
     with pytest.raises(AssertionError):
-        figures.figure_data("ascal", "loss", never, commit=True)
+        figures.figure_data("ascal", "loss", OF, never, commit=True)
     assert not list(results.parent.parent.rglob("*.csv"))
     results.parent.mkdir(parents=True, exist_ok=True)
     results.write_text("")
-    with pytest.raises(SkelkitError, match=r"loss\.csv: no table .*; delete it and build it again"):
-        figures.figure_data("ascal", "loss", table, commit=True)
+    with pytest.raises(SkelkitError, match=r"loss_\w{8}\.csv: no table .*; delete it and build it again"):
+        figures.figure_data("ascal", "loss", OF, table, commit=True)
+
+
+def test_a_curve_of_one_point_is_seen() -> None:
+    frame = pd.DataFrame({"epoch": [1, 1, 2], "loss": [3.0, 2.0, 1.0], "m": ["short", "long", "long"]})
+    (axes,) = figures.curves(frame, "epoch", "loss", "m", "loss").axes
+    assert [line.get_marker() for line in axes.lines] == ["o", "None"]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelkit import bench_data
-from skelkit.bench_data import plain_reader, skeleton_text
+from skelkit.bench import reading as bench_reading
+from skelkit.bench.reading import plain_reader, skeleton_text
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, ntu, reading
 from skelkit.data.datasets.ntu_missing import MISSING
@@ -100,7 +100,7 @@ def test_any_number_in_any_form_is_what_python_makes_of_it(
 
 
 def test_the_reader_equals_the_plain_reader(tmp_path: Path) -> None:
-    bench_data.write_ntu(tmp_path, 180, different=8)
+    bench_reading.write_ntu(tmp_path, 180, different=8)
     found = sorted(tmp_path.iterdir())
     for path in found[::9]:
         np.testing.assert_array_equal(ntu.frames(path), plain_reader(path))
@@ -421,7 +421,7 @@ def test_the_missing_clips_are_what_the_published_counts_differ_by() -> None:
 
 
 def test_the_benchmark_writes_official_names_with_one_body_or_two(tmp_path: Path) -> None:
-    bench_data.write_ntu(tmp_path, 200, different=4)
+    bench_reading.write_ntu(tmp_path, 200, different=4)
     found = ntu.ntu60(tmp_path).sources
     assert len(found) == len(list(tmp_path.iterdir())) == 200
     assert not any(isinstance(source, SkelkitError) for source in found)
@@ -434,13 +434,13 @@ def test_the_benchmark_writes_official_names_with_one_body_or_two(tmp_path: Path
 def test_the_benchmark_fills_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     def imported(call: str, module: str, **environment: str) -> tuple[float, float]:
         assert call.startswith("imported(")
-        assert module == "bench_data"
+        assert module == "skelkit.bench.reading"
         assert "SKELKIT_STORE" in environment
         return 1.0, 500.0
 
-    monkeypatch.setattr(bench_data, "in_a_process", imported)
-    monkeypatch.setattr(bench_data, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(n))  # starts at once
-    ratio, processes, minutes, memory = bench_data.data(files=40, rounds=1)
+    monkeypatch.setattr(bench_reading, "in_a_process", imported)
+    monkeypatch.setattr(bench_reading, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(n))  # at once
+    ratio, processes, minutes, memory = bench_reading.data(files=40, rounds=1)
     assert "clips/s" in ratio.reached
     assert " to " in processes.reached
     assert minutes.reached.startswith(f"{56_880 / 40 / 60:.1f} ")

@@ -165,7 +165,7 @@ def job(seed: int, minutes: float | None = None) -> Job:
 def test_jobs_run_in_order_and_their_rows_stand(recipe: list[Experiment]) -> None:
     recipe += [experiment(seed=seed) for seed in range(2)]
     said: list[str] = []
-    assert pending.run(pending.pending(), say=said.append) == 2
+    assert pending.run(pending.pending(), say=said.append) == (2, 0)
     assert [line.split("  ")[0] for line in said] == ["1 rows", "1 rows"]
     assert [row.seed for row in results.read("toy")] == [0, 1]
     assert pending.pending() == []
@@ -180,7 +180,7 @@ def test_a_failing_job_is_reported_and_the_others_go_on(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(pending, "evaluate", evaluate)
     said: list[str] = []
-    assert pending.run([job(0), job(1)], say=said.append) == 1
+    assert pending.run([job(0), job(1)], say=said.append) == (1, 1)
     assert said[0].startswith("failed: here: no good  toy Table I on here, seed 0")
     assert said[1].startswith("2 rows  toy Table I on here, seed 1")
 
@@ -190,16 +190,16 @@ def test_the_budget_stops_before_a_job_that_would_not_fit(monkeypatch: pytest.Mo
     ran: list[int] = []
     monkeypatch.setattr(pending, "evaluate", lambda e: ran.append(e.evaluation.weights.seed) or [1])
     jobs = [job(0, 0.5), job(1, 1.5), job(2, 3.0), job(3, 60.0)]
-    assert pending.run(jobs, budget=120.0, say=lambda _: None) == 2
+    assert pending.run(jobs, budget=120.0, say=lambda _: None) == (2, 0)
     assert ran == [0, 1]
-    assert pending.run(jobs, budget=0.0, say=lambda _: None) == 0
-    assert pending.run(jobs, say=lambda _: None) == 4
+    assert pending.run(jobs, budget=0.0, say=lambda _: None) == (0, 0)
+    assert pending.run(jobs, say=lambda _: None) == (4, 0)
 
 
 @pytest.mark.usefixtures("threads")
 def test_the_budget_counts_the_time_that_earlier_jobs_took(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending, "evaluate", lambda e: time.sleep(0.3) or [1])
-    assert pending.run([job(n) for n in range(50)], budget=0.7, say=lambda _: None) in (1, 2, 3)
+    assert pending.run([job(n) for n in range(50)], budget=0.7, say=lambda _: None)[0] in (1, 2, 3)
 
 
 # ── running, in real processes ──────────────────────────────────────────────────────────────────────────────────────
@@ -224,6 +224,6 @@ def test_two_processes_side_by_side_lose_no_row_and_survive_one_that_is_killed(
     failed = [line for line in said if line.startswith("failed: ")]
     assert 1 <= len(failed) <= 2
     assert any("seed 1" in line for line in failed)
-    assert done == 4 - len(failed)
+    assert done == (4 - len(failed), len(failed))
     assert {2, 3} <= {row.seed for row in results.read("toy")} <= {0, 2, 3}
     assert [j.experiments[0].evaluation.weights.seed for j in pending.pending()][-1:] == [1]

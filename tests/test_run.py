@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import clips_of
 from torch import Generator
 
 from skelkit import run, store
@@ -315,3 +316,31 @@ def test_curves_are_the_stored_histories() -> None:
     (point,) = run.curves([smoke()])
     assert (point["row"], point["epoch"], point["seed"]) == ("Ours (CAE)", 1, 0)
     assert np.isfinite(point["loss"])
+
+
+# ── other clips under the same name ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_weights_that_were_trained_on_other_clips_of_that_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = weights(data=Data("mine", "xsub", view=View(6)))
+
+    def hold(clips: Clips) -> None:
+        monkeypatch.setattr(run, "load", lambda name: clips)
+        run.prepare.cache_clear()
+
+    hold(clips_of(24))
+    folder = run.weights_folder(mine)
+    hold(clips_of(24))
+    assert run.weights_folder(mine) == folder
+    hold(clips_of(24, seed=1))
+    with pytest.raises(SkelkitError, match=f"{folder}: was trained on other clips called mine .*remove that folder"):
+        run.trained(mine)
+    run.prepare.cache_clear()
+
+
+def test_another_generator_of_synthetic_clips_makes_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = store.key(Data("synthetic", "xsub")), store.key(Data("sbu", "folds", 0))
+    monkeypatch.setattr("skelkit.data.datasets.synthetic.VERSION", 99)
+    assert store.key(Data("synthetic", "xsub")) != before
+    assert store.key(replace(Data("sbu", "folds", 0), name="synthetic")) == store.key(Data("synthetic", "folds", 0))
+    assert store.key(Data("sbu", "folds", 0)) == real

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import Resample, View
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.methods import MethodConfig
-from skelkit.models.rnn import Recurrent
+from skelkit.models import EncoderConfig
 from skelkit.train import Training
 
 Tier = Literal["smoke", "small", "reduced", "paper"]
@@ -33,6 +34,12 @@ class Data:
     """Deterministic preprocessing, in order."""
     clips: int | None = None
     """At most so many clips of each side of the split, drawn evenly; None takes all. Smaller tiers set it."""
+    generator: int = field(default=0, init=False)
+    """The version of the generator that made the clips; 0 for recorded ones."""
+
+    def __post_init__(self) -> None:
+        if self.name == "synthetic":  # other clips under the same name must not find the old ones' artefacts
+            object.__setattr__(self, "generator", synthetic.VERSION)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Weights:
 
     version: ClassVar[int] = 1
     data: Data
-    encoder: Recurrent
+    encoder: EncoderConfig
     method: MethodConfig
     training: Training
     seed: int

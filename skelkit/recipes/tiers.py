@@ -11,7 +11,7 @@ from skelkit.methods.ascal import ASCALConfig
 from skelkit.recipes.ascal_settings import SETTINGS
 from skelkit.recipes.experiment import Data, Experiment, Tier, Weights
 
-CHANGES = {"name", "split", "clips", "frames", "width", "queue", "head_dim", "epochs"}
+CHANGES = {"name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "epochs"}
 """The fields in which an experiment may differ between tiers; a test compares."""
 
 

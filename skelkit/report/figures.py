@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Integer
 
+from skelkit import store
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError, results_folder, whole_file
 
@@ -30,14 +31,16 @@ MARKERS = "osD^vPX*<>"
 LINES = ("-", "--", ":", "-.")
 
 
-def figure_data(paper: str, name: str, build: Callable[[], pd.DataFrame], *, commit: bool) -> pd.DataFrame:
-    """The table behind a figure: `results/figures/<paper>/<name>.csv` where it exists, else what `build` makes.
+def figure_data(paper: str, name: str, of: Any, build: Callable[[], pd.DataFrame], *, commit: bool) -> pd.DataFrame:
+    """The table behind a figure: `results/figures/<paper>/<name>_<key>.csv` where it exists, else what `build` makes.
 
-    build() -> a flat table (a named index becomes columns). With `commit` it is written whole, floats at 6 significant
+    of: the weights or evaluations that the figure is drawn from, whose key joins the name: another setting never finds
+    this one's file, and the rows of the same keys say where it comes from. build() -> a flat table (a named index
+    becomes columns). With `commit` it is written whole, floats at 6 significant
     digits; a file that is there is never written again (delete it to build anew), an empty table is not written. The
     first call returns what a later one would read. Raises SkelkitError for a file that cannot be read.
     """
-    path = results_folder() / "figures" / paper / f"{name}.csv"
+    path = results_folder() / "figures" / paper / f"{name}_{store.key(of)[:8]}.csv"
     if path.exists():
         return _parse(path.read_text(encoding="utf-8"), str(path))
     frame = build()
@@ -81,7 +84,8 @@ def curves(
     several = False
     for i, (name, part) in enumerate(frame.groupby(hue, sort=False)):
         points = part.groupby(x)[y].agg(["mean", "std", "min", "max"])
-        (line,) = axes.plot(points.index, points["mean"], label=str(name), **_look(i))
+        alone: dict[str, Any] = {"marker": "o"} if len(points) == 1 else {}  # a line of one point would not show
+        (line,) = axes.plot(points.index, points["mean"], label=str(name), **_look(i), **alone)
         if points["std"].notna().any():
             several = True
             sd = points["std"].fillna(0)  # the band stays within what was seen: a log axis has no place for mean < sd

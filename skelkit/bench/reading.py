@@ -1,7 +1,4 @@
-"""The speed of importing: official files written by a generator, read by skelkit and by a plain reader.
-
-In the manner of `bench.py`, which prints these lines as the part "data".
-"""
+"""The speed of importing: official files written by a generator, read by skelkit and by a plain reader."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.bench import Line, in_a_process, resident_mb, spread, turns
+from skelkit.bench.timing import Line, in_a_process, resident_mb, spread, turns
 from skelkit.data.datasets import ntu
 from skelkit.data.importing import BATCH, Reading, Source, import_clips
 from skelkit.data.parts import make_part
@@ -137,7 +134,7 @@ def data(files: int = 2000, rounds: int = 5) -> list[Line]:
         stores = [partial(_all, pool, _stored, batches) for pool in (few, many)]
         counts = [partial(_all, pool, _count, [2_000_000] * 20) for pool in (few, many)]
         one, two, bare_one, bare_two = turns([*stores, *counts], rounds)
-        runs = [in_a_process(f"imported({place!r}, 2)", "bench_data", SKELKIT_STORE=store) for _ in range(2)]
+        runs = [in_a_process(f"imported({place!r}, 2)", "skelkit.bench.reading", SKELKIT_STORE=store) for _ in range(2)]
     sides_of = ((ours, plain), (two, one), (bare_two, bare_one))
     ratios, pairs, best = ([b / a for a, b in zip(x, y, strict=True)] for x, y in sides_of)
     rates = [f"{len(some) / median(times):,.0f}" for times in (ours, plain, stored)]

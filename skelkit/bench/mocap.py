@@ -1,7 +1,4 @@
-"""The speed of kinematics: every frame at once, against a plain loop over frames.
-
-In the manner of `bench.py`, which prints these lines as the part "mocap".
-"""
+"""The speed of kinematics: every frame at once, against a plain loop over frames."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from skelkit.bench import Line, spread, turns
+from skelkit.bench.timing import Line, spread, turns
 from skelkit.data import acclaim, asf, bvh
 from skelkit.data.skeleton import ACCLAIM
 

@@ -7,13 +7,10 @@ with the least and the greatest. Nothing here passes or fails a test.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -23,20 +20,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from skelkit.augment import augment
+from skelkit.bench.augmentation import views
+from skelkit.bench.mocap import kinematics
+from skelkit.bench.reading import data
+from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
 from skelkit.data.clips import COLUMNS, Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import DataSpec, Resident
-from skelkit.device import device, device_name, keep_freed_memory
+from skelkit.device import device, device_name
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.linear import Linear, linear
 from skelkit.files import SkelkitError
 from skelkit.methods import build
-from skelkit.methods.ascal import ASCALConfig
 from skelkit.recipes.ascal_settings import pretraining
 from skelkit.recipes.experiment import Experiment, OwnClassifier, Weights
 from skelkit.recipes.quickstart import quickstart
@@ -44,17 +42,6 @@ from skelkit.train import Steps, train
 
 NTU60_CLIPS, NTU60_CROSS_VIEW = 56_578, 37_646
 """Clips of NTU RGB+D 60 without those that lack a skeleton: all, and the training clips of C-View."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the report."""
-
-    measured: str
-    must_reach: str
-    reached: str
-    met: bool | None = None
-    """None: there is nothing to reach."""
 
 
 def main(parts: list[str]) -> None:
@@ -67,83 +54,6 @@ def main(parts: list[str]) -> None:
         for line in PARTS[part]():
             verdict = {None: "", True: "yes", False: "no"}[line.met]
             print(f"| {part} | {line.measured} | {line.must_reach} | {line.reached} | {verdict} |", flush=True)
-
-
-def spread(values: Sequence[float], form: str = ".1f") -> str:
-    """The median, and the least and greatest value."""
-    return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
-def turns(sides: Sequence[Callable[[], object]], rounds: int, calls: int = 1) -> list[list[float]]:
-    """Seconds a call of each side in each round, sides in turn; of several calls in a row the quickest counts."""
-
-    def seconds(side: Callable[[], object]) -> float:
-        started = _now()
-        side()
-        return _now() - started
-
-    for side in sides:
-        side()  # the first call allocates and warms up
-    times = [[min(seconds(side) for _ in range(calls)) for side in sides] for _ in range(rounds)]
-    return [list(column) for column in zip(*times, strict=True)]
-
-
-def _now() -> float:
-    if device().type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def plain_loop(
-    clips: Float[np.ndarray, "b 3 t v m"], backwards: Bool[np.ndarray, " b"], matrices: Float[np.ndarray, "b 3 3"]
-) -> Float[np.ndarray, "b 3 t v m"]:
-    """Reverse and shear clip by clip, each joint's place times the matrix: what the tests compare `augment` with."""
-    views = []
-    for clip, flag, matrix in zip(clips, backwards, matrices, strict=True):
-        points = (clip[:, ::-1] if flag else clip).transpose(1, 2, 3, 0)  # (t v m 3)
-        views.append((points.reshape(-1, 3) @ matrix.T).reshape(points.shape).transpose(3, 0, 1, 2))
-    return np.stack(views)
-
-
-def planar_loop(
-    clips: Float[np.ndarray, "b 3 t v m"], backwards: Bool[np.ndarray, " b"], matrices: Float[np.ndarray, "b 3 3"]
-) -> Float[np.ndarray, "b 3 t v m"]:
-    """The best such loop known: it has taken over `augment`'s layout, (3 3) @ (3 tvm), and copies once."""
-    views = np.empty_like(clips)
-    for view, clip, flag, matrix in zip(views, clips, backwards, matrices, strict=True):
-        view[:] = (matrix @ (clip[:, ::-1] if flag else clip).reshape(3, -1)).reshape(clip.shape)
-    return views
-
-
-def views(clips: int = 64, rounds: int = 15) -> list[Line]:
-    """Two default views of a batch, on the device, against NumPy loops on the CPU that draw their numbers at once."""
-    keep_freed_memory()  # as training does
-    batch = np.random.default_rng(0).standard_normal((clips, 3, 150, 25, 2), dtype=np.float32)
-    x, steps = torch.from_numpy(batch).to(device()), ASCALConfig().steps
-    rng, numbers = Generator(device()).manual_seed(0), np.random.default_rng(0)
-
-    def by(loop: Callable[..., np.ndarray]) -> np.ndarray:
-        matrices = numbers.uniform(-1, 1, (clips, 3, 3)).astype(np.float32)
-        matrices[:, range(3), range(3)] = 1
-        return loop(batch, numbers.random(clips) < 0.5, matrices)
-
-    ours, *others = turns(
-        [
-            lambda: (augment(x, steps, rng), augment(x, steps, rng)),
-            lambda: (by(plain_loop), by(plain_loop)),
-            lambda: (by(planar_loop), by(planar_loop)),
-        ],
-        rounds,
-        calls=5,
-    )
-    lines = []
-    for name, loop in zip(("the plain NumPy loop", "the best NumPy loop known"), others, strict=True):
-        ratios = [theirs / mine for mine, theirs in zip(ours, loop, strict=True)]
-        rates = f"{clips / median(ours):,.0f} against {clips / median(loop):,.0f} clips/s"
-        what = f"two views of {clips} clips of 150 x 2 x 25 x 3: `augment` / {name}"
-        lines.append(Line(what, "6 x", f"{spread(ratios)} x; {rates}", median(ratios) >= 6))
-    # The goal is set against the plain loop; the other says how much of the gain is the layout's.
-    return [lines[0], replace(lines[1], must_reach="", met=None)]
 
 
 def random_clips(skeleton: Skeleton, clips: int, frames: int, classes: int = 1) -> Clips:
@@ -168,22 +78,22 @@ def encoder_seconds(weights: Weights, clips: Clips, epochs: int) -> tuple[list[t
     torch.manual_seed(weights.seed)
     rng = Generator(device()).manual_seed(weights.seed)
     method = build(weights.method, weights.encoder.build(spec), spec, rng).to(device())
-    inside, since, epoch_ends = 0.0, 0.0, [(_now(), 0.0)]
+    inside, since, epoch_ends = 0.0, 0.0, [(now(), 0.0)]
 
     def enter(*_: Any) -> None:
         nonlocal since
-        since = _now()
+        since = now()
 
     def leave(*_: Any) -> None:
         nonlocal inside
-        inside += _now() - since
+        inside += now() - since
 
     def leave_query(_: nn.Module, __: Any, features: Tensor) -> None:
         leave()
         features.register_hook(enter)  # backward: the loss's gradient has come to the features
 
     def end_of_epoch(_: int, __: nn.Module) -> dict[str, float]:
-        epoch_ends.append((_now(), inside))
+        epoch_ends.append((now(), inside))
         return {}
 
     method.encoder.register_forward_pre_hook(enter)
@@ -207,7 +117,7 @@ def step() -> list[Line]:
         pairs, _ = encoder_seconds(weights, random_clips(skeleton, clips, frames), epochs=6)
         shares = [100 * part / whole for whole, part in pairs[1:]]
         each = median(whole for whole, _ in pairs[1:]) / -(-clips // training.batch)
-        shape = f"{weights.encoder.layers} x {weights.encoder.width}, batch {training.batch}, {frames} frames"
+        shape = f"{weights.encoder}, batch {training.batch}, {frames} frames"
         what = f"encoders' forward and backward, share of a step; {shape}, 2 x {len(skeleton)} joints"
         lines.append(
             Line(what, "85 %", f"{spread(shares, '.0f')} %; {1000 * each:.0f} ms a step", median(shares) >= 85)
@@ -234,27 +144,6 @@ def features(clips: int = 96, rounds: int = 3) -> list[Line]:
     ratios = [(n * encoding + rest) / (encoding + rest) for encoding, rest in zip(*times, strict=True)]
     what = f"linear evaluation, {n} epochs: clips encoded in every epoch / once; from the time of one encoding"
     return [Line(what, "more than 1 x", f"{spread(ratios, '.0f')} x", median(ratios) > 1)]
-
-
-def resident_mb(which: str) -> float:
-    """This process's memory in MB: "VmRSS" now, "VmHWM" at its peak; elsewhere than on Linux always the peak."""
-    if (status := Path("/proc/self/status")).exists():  # ru_maxrss would count the parent's memory at the fork
-        return int(status.read_text().split(f"{which}:")[1].split()[0]) * 1024 / 1e6
-    try:
-        import resource
-    except ImportError as error:
-        raise SkelkitError("bench: memory is not measured on Windows; leave out the parts open and memory") from error
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def in_a_process(call: str, module: str = "bench", **environment: str) -> Any:
-    """What a function of this module, or of another of skelkit's, returns when a fresh interpreter calls it."""
-    code = f"import json; from skelkit import {module}; print(json.dumps({module}.{call}))"
-    env = {**os.environ, **environment}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
-    if done.returncode:
-        raise SkelkitError(f"bench: {call} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def sparse_ntu60(folder: Path, clips: int = NTU60_CLIPS) -> None:
@@ -328,22 +217,8 @@ def memory() -> list[Line]:
     return [Line(what, "under 1,500 MB", f"{peak:,.0f} MB", peak < 1500)]
 
 
-def data() -> list[Line]:
-    """Reading official files (`bench_data`)."""
-    from skelkit import bench_data
-
-    return bench_data.data()
-
-
-def mocap() -> list[Line]:
-    """Motion capture's kinematics (`bench_mocap`)."""
-    from skelkit import bench_mocap
-
-    return bench_mocap.kinematics()
-
-
 Part = Callable[[], list[Line]]
 PARTS: dict[str, Part] = dict(  # noqa: C408
-    views=views, step=step, features=features, open=opening, memory=memory, data=data, mocap=mocap
+    views=views, step=step, features=features, open=opening, memory=memory, data=data, mocap=kinematics
 )
 """Every part by the name that the command line takes."""

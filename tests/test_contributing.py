@@ -1,0 +1,98 @@
+"""What CONTRIBUTING.md tells a contributor to write works as it stands there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Generator
+
+from skelkit import methods, run
+from skelkit.augment import Augmentation, Reverse, Shear
+from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import Linear
+from skelkit.recipes import ascal, at_tier
+from skelkit.recipes.ascal_settings import with_method
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Weights
+
+PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+HEAD = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from skelkit.augment import Reverse
+from skelkit.data.views import Batch, DataSpec
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """A module of all the code that the page shows."""
+    code = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path_factory.mktemp("contributed") / "contributed.py"
+    path.write_text(HEAD + "".join(map(textwrap.dedent, code)), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        yield importlib.import_module("contributed")
+    del sys.modules["contributed"]
+
+
+def top_1(weights: Weights, protocol: Linear | KNN) -> float:
+    cell = Cell("ascal", "Table V", "contributed", "C-Sub")
+    (row, *_) = run.evaluate(at_tier(Experiment(cell, Evaluation(weights, protocol)), "smoke"))
+    return row.value
+
+
+@pytest.fixture
+def ours(one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Weights:
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path))
+    return ascal.pretraining("synthetic", "xsub")
+
+
+def test_the_augmentation_scales_each_clip_by_one_factor_of_its_range(written: ModuleType) -> None:
+    scale, x = written.Scale(0.5, 2.0), torch.rand(40, 3, 4, 5, 1) + 1
+    assert isinstance(scale, Augmentation)
+    found = scale.apply(x, scale.sample(x.shape, Generator().manual_seed(0))) / x
+    factor = found[:, 0, 0, 0, 0]
+    torch.testing.assert_close(found, factor[:, None, None, None, None].expand_as(x))
+    assert factor.min() >= 0.5
+    assert factor.max() <= 2.0
+    assert factor.unique().numel() > 30
+
+
+def test_ascal_trains_with_the_augmentation(written: ModuleType, ours: Weights) -> None:
+    steps = (Reverse(), Shear(), written.Scale())
+    assert 0 <= top_1(with_method(ours, steps=steps), KNN()) <= 100
+
+
+def test_ascal_trains_with_the_encoder(written: ModuleType, ours: Weights) -> None:
+    weights = replace(ours, encoder=written.MeanPose())
+    assert 0 <= top_1(weights, Linear()) <= 100
+    assert run.features(at_tier_weights(weights))[0].shape[1] == 8, "the tier's width reaches the encoder"
+
+
+def at_tier_weights(weights: Weights) -> Weights:
+    return at_tier(Experiment(Cell("", "", "", ""), Evaluation(weights, KNN())), "smoke").evaluation.weights
+
+
+def test_the_method_trains_and_its_encoder_is_evaluated(
+    written: ModuleType, ours: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(methods.METHODS, "direction", (written.DirectionConfig, written.Direction))
+    weights = replace(ours, method=written.DirectionConfig())
+    assert 0 <= top_1(weights, KNN()) <= 100
+    assert run.trained(at_tier_weights(weights)).head.weight.shape == (1, 8)
