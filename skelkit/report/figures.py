@@ -84,7 +84,7 @@ def curves(
     several = False
     for i, (name, part) in enumerate(frame.groupby(hue, sort=False)):
         points = part.groupby(x)[y].agg(["mean", "std", "min", "max"])
-        alone = {"marker": "o"} if len(points) == 1 else {}  # a line of one point would not show
+        alone: dict[str, Any] = {"marker": "o"} if len(points) == 1 else {}  # a line of one point would not show
         (line,) = axes.plot(points.index, points["mean"], label=str(name), **_look(i), **alone)
         if points["std"].notna().any():
             several = True
