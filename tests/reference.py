@@ -81,3 +81,23 @@ def info_nce(query: np.ndarray, positive: np.ndarray, negatives: np.ndarray, tem
         miss = sum(np.exp(q @ other / temperature) for other in negatives.astype(np.float64))
         total -= np.log(hit / (hit + miss))
     return total / len(query)
+
+
+def jitter(clip: np.ndarray, joints: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The chosen joints' places, one after the other, times the jitter matrix (Thoker et al. 2021, Eq. 2)."""
+    moved = clip.copy()
+    for joint in np.flatnonzero(joints):
+        for frame, person in np.ndindex(clip.shape[1], clip.shape[3]):
+            moved[:, frame, joint, person] = matrix @ clip[:, frame, joint, person]
+    return moved
+
+
+def crop_resize(clip: np.ndarray, start: int, length: int, frames: int) -> np.ndarray:
+    """A crop stretched over `frames` frames, each blended of its two neighbours (Thoker et al. 2021, Eq. 3)."""
+    crop, found = clip[:, start : start + length], np.empty((3, frames, *clip.shape[2:]), clip.dtype)
+    for k in range(frames):
+        place = min(max((k + 0.5) * length / frames - 0.5, 0), length - 1)
+        before = int(place)
+        after = min(before + 1, length - 1)
+        found[:, k] = (1 - (place - before)) * crop[:, before] + (place - before) * crop[:, after]
+    return found

@@ -72,13 +72,17 @@ class Resample:
         # The small number keeps 0.95 x 20 from becoming 18.
         seen = torch.floor(lengths.double() * self.share + 1e-9).clamp(min=self.least).minimum(lengths.double())
         first = torch.floor((lengths - seen) / 2)
+        if not self.corners:
+            return spread_over(first, seen, self.frames).float()
         time = torch.arange(self.frames, device=lengths.device, dtype=torch.double)
-        last = (seen - 1)[:, None]
-        if self.corners:
-            place = time * last / max(self.frames - 1, 1)
-        else:
-            place = (time + 0.5) * seen[:, None] / self.frames - 0.5
-        return (first[:, None] + place.clamp(min=0).minimum(last)).float()
+        return (first[:, None] + time * (seen - 1)[:, None] / max(self.frames - 1, 1)).float()
+
+
+def spread_over(first: Float[Tensor, " b"], seen: Float[Tensor, " b"], frames: int) -> Float[Tensor, "b t"]:
+    """Where `frames` new frames lie in the `seen` ones from `first` on, as in torch's `interpolate` without corners."""
+    time = torch.arange(frames, device=seen.device, dtype=seen.dtype)
+    place = (time + 0.5) * seen[:, None] / frames - 0.5
+    return first[:, None] + place.clamp(min=0).minimum(seen[:, None] - 1)
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,15 @@
-"""Every random transformation of a batch of clips.
-
-A transformation is a frozen dataclass of two functions: `sample(shape, rng)` draws its parameters from the generator
-that is passed in, on the generator's device; `apply(x, parameters)` is pure and batched. `augment` chains them.
-"""
+"""The seven transformations of AS-CAL (Rao et al. 2021, Sec. III-A)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-
-@runtime_checkable
-class Augmentation(Protocol):
-    """What `augment` calls; `parameters` is whatever `sample` returned."""
-
-    def sample(self, shape: torch.Size, rng: Generator) -> Any: ...
-
-    def apply(self, x: Float[Tensor, "b 3 t v m"], parameters: Any, /) -> Float[Tensor, "b 3 t v m"]: ...
-
-
-def augment(x: Float[Tensor, "b 3 t v m"], steps: Sequence[Augmentation], rng: Generator) -> Float[Tensor, "b 3 t v m"]:
-    """Apply the steps in their order, each with freshly sampled parameters for every clip."""
-    for step in steps:
-        x = step.apply(x, step.sample(x.shape, rng))
-    return x
-
-
-def _uniform(size: tuple[int, ...], low: float, high: float, rng: Generator) -> Tensor:
-    return torch.empty(size, device=rng.device).uniform_(low, high, generator=rng)
-
-
-def _coin(b: int, p: float, rng: Generator) -> Tensor:
-    return torch.rand(b, device=rng.device, generator=rng) < p
-
-
-def _some(candidates: int, how_many: Tensor, rng: Generator) -> Tensor:
-    """(b, candidates) bool: `how_many[i]` candidates drawn without replacement in row i."""
-    rank = torch.rand(len(how_many), candidates, device=rng.device, generator=rng).argsort(1).argsort(1)
-    return rank < how_many[:, None]
-
-
-def _linear_map(x: Tensor, matrix: Tensor) -> Tensor:
-    return torch.bmm(matrix, x.flatten(2)).view_as(x)  # (b 3 3) @ (b 3 tvm), the fast layout
+from skelkit.augment.chain import coin, linear_map, some, uniform
 
 
 @dataclass(frozen=True)
@@ -60,12 +22,12 @@ class Rotation:
     """The two other angles are drawn from U[0, others] degrees."""
 
     def sample(self, shape: torch.Size, rng: Generator) -> Float[Tensor, "b 3"]:
-        angles = _uniform((shape[0], 3), 0.0, math.radians(self.others), rng)
+        angles = uniform((shape[0], 3), 0.0, math.radians(self.others), rng)
         axis = torch.randint(3, (shape[0], 1), device=rng.device, generator=rng)
-        return angles.scatter(1, axis, _uniform((shape[0], 1), 0.0, math.radians(self.main), rng))
+        return angles.scatter(1, axis, uniform((shape[0], 1), 0.0, math.radians(self.main), rng))
 
     def apply(self, x: Float[Tensor, "b 3 t v m"], angles: Float[Tensor, "b 3"]) -> Float[Tensor, "b 3 t v m"]:
-        return _linear_map(x, rotation_matrix(angles))
+        return linear_map(x, rotation_matrix(angles))
 
 
 def rotation_matrix(angles: Float[Tensor, "b 3"]) -> Float[Tensor, "b 3 3"]:
@@ -84,18 +46,18 @@ def rotation_matrix(angles: Float[Tensor, "b 3"]) -> Float[Tensor, "b 3 3"]:
 
 @dataclass(frozen=True)
 class Shear:
-    """Slant every clip along one random direction (Rao et al. 2021, Eq. 5)."""
+    """Slant every clip along one random direction (Rao et al. 2021, Eq. 5; Thoker et al. 2021, Eq. 1)."""
 
     limit: float = 1.0
     """Shear factors are drawn from U[-limit, limit]."""
 
     def sample(self, shape: torch.Size, rng: Generator) -> Float[Tensor, "b 3 3"]:
-        matrix = _uniform((shape[0], 3, 3), -self.limit, self.limit, rng)
+        matrix = uniform((shape[0], 3, 3), -self.limit, self.limit, rng)
         matrix.diagonal(dim1=1, dim2=2).fill_(1.0)
         return matrix
 
     def apply(self, x: Float[Tensor, "b 3 t v m"], matrix: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 t v m"]:
-        return _linear_map(x, matrix)
+        return linear_map(x, matrix)
 
 
 @dataclass(frozen=True)
@@ -106,7 +68,7 @@ class Reverse:
     """The chance that a clip is reversed."""
 
     def sample(self, shape: torch.Size, rng: Generator) -> Bool[Tensor, " b"]:
-        return _coin(shape[0], self.p, rng)
+        return coin(shape[0], self.p, rng)
 
     def apply(self, x: Float[Tensor, "b 3 t v m"], flag: Bool[Tensor, " b"]) -> Float[Tensor, "b 3 t v m"]:
         b, c, t, v, m = x.shape
@@ -147,11 +109,11 @@ class GaussianBlur:
 
     def sample(self, shape: torch.Size, rng: Generator) -> Float[Tensor, "b taps"]:
         offset = torch.arange(self.taps, device=rng.device) - self.taps // 2
-        sigma = _uniform((shape[0], 1), self.low, self.high, rng)
+        sigma = uniform((shape[0], 1), self.low, self.high, rng)
         kernel = torch.exp(-(offset**2) / (2 * sigma**2))
         if self.normalise:
             kernel = kernel / kernel.sum(1, keepdim=True)
-        return torch.where(_coin(shape[0], self.p, rng)[:, None], kernel, (offset == 0).float())
+        return torch.where(coin(shape[0], self.p, rng)[:, None], kernel, (offset == 0).float())
 
     def apply(self, x: Float[Tensor, "b 3 t v m"], kernel: Float[Tensor, "b taps"]) -> Float[Tensor, "b 3 t v m"]:
         time = torch.arange(x.shape[2], device=x.device)
@@ -178,7 +140,7 @@ class JointMask:
 
         def chosen(candidates: int, share: tuple[float, float]) -> Tensor:
             low, high = (round(s * candidates) for s in share)
-            return _some(candidates, torch.randint(low, high + 1, (b,), device=rng.device, generator=rng), rng)
+            return some(candidates, torch.randint(low, high + 1, (b,), device=rng.device, generator=rng), rng)
 
         return ~(chosen(t, self.frames)[:, None, :, None, None] & chosen(v, self.joints)[:, None, None, :, None])
 
