@@ -13,11 +13,11 @@ import reference
 import torch
 
 from skelkit import bench, run
-from skelkit.augment import Reverse, Shear
+from skelkit.augment import CropResize, JointJitter, Reverse, Shear
 from skelkit.bench import Line, augmentation
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
-from skelkit.data.views import View
+from skelkit.data.views import View, spread_over
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
 from skelkit.models.rnn import Recurrent, RecurrentEncoder
@@ -42,6 +42,20 @@ def test_the_plain_loop_is_the_tests_reference(rng: torch.Generator) -> None:
     np.testing.assert_array_equal(
         augmentation.plain_loop(x, flags, matrices), reference.sheared_reversals(x, flags.tolist(), matrices)
     )
+
+
+def test_the_crop_loop_makes_the_views_that_augment_makes() -> None:
+    x = torch.randn(16, 3, 150, 25, 2, generator=torch.Generator().manual_seed(0))
+    starts, lengths, joints, matrices = augmentation.crops(np.random.default_rng(0), 16)
+    place = spread_over(torch.from_numpy(starts).float(), torch.from_numpy(lengths).float(), 150)
+    chosen = torch.from_numpy(joints)[:, None, None, :, None].expand(-1, 1, 1, -1, 2)
+    ours = JointJitter().apply(CropResize().apply(x, place), (torch.from_numpy(matrices), chosen))
+    loop = augmentation.crop_loop(x.numpy(), starts, lengths, joints, matrices)
+    np.testing.assert_allclose(loop, ours.numpy(), rtol=1e-4, atol=1e-4)
+    poses = joints.all(1)
+    assert set(joints.sum(1)) == {15, 25}
+    assert (matrices[poses].diagonal(axis1=1, axis2=2) == 1).all()
+    assert (matrices[~poses].diagonal(axis1=1, axis2=2) != 1).all()
 
 
 def test_the_sides_take_turns_after_one_call_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +146,8 @@ def test_the_report_is_one_markdown_table(capsys: pytest.CaptureFixture[str], mo
 
 
 def test_the_measured_parts_fill_their_lines() -> None:
-    for lines in (bench.views(clips=2, rounds=2), bench.features(clips=3, rounds=1)):
+    crops = augmentation.interskeleton_views(clips=2, rounds=1)
+    for lines in (bench.views(clips=2, rounds=2), crops, bench.features(clips=3, rounds=1)):
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
 
 
