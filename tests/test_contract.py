@@ -16,10 +16,12 @@ from safetensors.torch import load_file, save_file
 from tiny import clips_of, resident_of
 from torch import Generator, Tensor, nn
 
+from skelkit.augment import Shear
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods import METHODS, build
+from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.train import SGD, Steps, Training, train
 
@@ -29,6 +31,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"queue": 16, "paradigm": "end to end", "head": "linear", "head_dim": 4},
         {"queue": 16, "paradigm": "memory bank", "head": "nonlinear", "head_dim": 4},
     ],
+    "interskeleton": [{"steps": (Shear(),), "queue": 16, "head_dim": 4}],
     "supervised": [{}],
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
@@ -37,6 +40,8 @@ ENCODERS = [
     Recurrent(cell, 6, layers, pool)
     for cell, (layers, pool) in product(("rnn", "gru", "lstm"), ((1, "mean"), (2, "last")))
 ]
+SEVERAL = Representations((("SEQ", ENCODERS[0]), ("IMG", ENCODERS[-1])))
+"""What only a method of several representations takes."""
 SCENES = [(SBU, 1), (SBU, 2), (KINECT_V2, 1), (KINECT_V2, 2)]
 
 
@@ -48,13 +53,15 @@ def _clips(skeleton: Skeleton, persons: int) -> Clips:
 class Case(NamedTuple):
     method: str
     settings: dict[str, Any]
-    encoder: Recurrent
+    encoder: Any
     skeleton: Skeleton
     persons: int
 
     def __str__(self) -> str:
         config = " ".join(str(v) for v in self.settings.values())
-        encoder = f"{self.encoder.cell}-{self.encoder.layers}-{self.encoder.pool}"
+        encoder = "several"
+        if isinstance(self.encoder, Recurrent):
+            encoder = f"{self.encoder.cell}-{self.encoder.layers}-{self.encoder.pool}"
         return f"{self.method} {config}, {encoder}, {self.skeleton.name} x {self.persons}"
 
     @property
@@ -81,6 +88,7 @@ CASES = [
     for i, settings in enumerate(VARIANTS.get(name, [{}]))
     for encoder, scene in (product(ENCODERS, SCENES) if i == 0 else [(ENCODERS[-1], SCENES[1])])
 ]
+CASES += [Case("interskeleton", VARIANTS["interskeleton"][0], SEVERAL, *scene) for scene in SCENES]
 pytestmark = [pytest.mark.parametrize("case", CASES, ids=str), pytest.mark.usefixtures("one_thread")]
 
 

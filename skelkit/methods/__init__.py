@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods.ascal import ASCAL, ASCALConfig
+from skelkit.methods.interskeleton import InterSkeleton, InterSkeletonConfig
 from skelkit.methods.supervised import Supervised, SupervisedConfig
 
 
@@ -33,6 +34,7 @@ class Method(Protocol):
 
 METHODS: dict[str, tuple[type, type]] = {
     "ascal": (ASCALConfig, ASCAL),
+    "interskeleton": (InterSkeletonConfig, InterSkeleton),
     "supervised": (SupervisedConfig, Supervised),
 }
 """Every method by name: its config and its module, built as `module(config, encoder, data, rng)`."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from skelkit.augment import Augmentation, Reverse, Shear, augment
@@ -15,6 +13,7 @@ from skelkit.losses import in_batch_info_nce, info_nce
 from skelkit.models.heads import projection_head
 from skelkit.models.memory import MemoryBank, Queue
 from skelkit.models.momentum import Momentum
+from skelkit.models.representations import Joined
 from skelkit.models.rnn import RecurrentEncoder
 
 
@@ -92,16 +91,3 @@ class ASCAL(nn.Module):
         if isinstance(query, RecurrentEncoder):  # others have no last hidden state
             found |= {"h~_T": Joined(query, pool="last"), "h_T": Joined(key, pool="last")}
         return found
-
-
-class Joined(nn.Module):
-    """Representations of several encoders side by side: q + k, or a last hidden state whatever their own pooling."""
-
-    def __init__(self, *encoders: nn.Module, pool: Literal["mean", "last"] | None = None):
-        super().__init__()
-        self.encoders = nn.ModuleList(encoders)
-        self.pool = pool
-        self.out_dim = sum(int(encoder.out_dim) for encoder in encoders)  # type: ignore[arg-type, misc]
-
-    def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
-        return torch.cat([encoder(x, self.pool) if self.pool else encoder(x) for encoder in self.encoders], 1)
