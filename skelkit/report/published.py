@@ -60,7 +60,9 @@ def show(paper: str, table: str) -> pd.DataFrame:
     printed = _printed(paper, table)
     ambiguous = printed.groupby(["row", "column"])[["dataset", "split", "labels"]].nunique().max() > 1
     levels = [*(["metric"] if printed["metric"].nunique() > 1 else []), *ambiguous.index[ambiguous], "column"]
-    order = printed[levels].drop_duplicates()
+    main = printed[printed["metric"] == printed["metric"].iloc[0]]
+    fullest = main.groupby("row", sort=False).size().idxmax()  # the first row may lack the first columns
+    order = pd.concat([printed[printed["row"] == fullest], printed])[levels].drop_duplicates()
     columns = pd.MultiIndex.from_frame(order) if len(levels) > 1 else pd.Index(order["column"])
     grid = printed.pivot(index="row", columns=levels, values="value").reindex(printed["row"].unique())[columns]
     return grid.T if (paper, table) in _TURNED else grid
