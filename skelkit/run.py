@@ -26,11 +26,12 @@ from skelkit.data.views import DataSpec, Resident
 from skelkit.device import device, device_name
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
-from skelkit.evaluate.linear import Linear, linear
+from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
 from skelkit.evaluate.metrics import Result, result, top_k
 from skelkit.files import SkelkitError, project_root, store_folder
 from skelkit.methods import build
 from skelkit.methods.supervised import SupervisedConfig
+from skelkit.models.representations import Joined
 from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
@@ -45,7 +46,9 @@ class Prepared:
     """As they were loaded."""
     split: Split
     resident: Resident
-    """Preprocessed."""
+    """Preprocessed, as the training sees it."""
+    plain: Resident
+    """The same, as an encoder sees clips that nothing augments."""
 
     @property
     def spec(self) -> DataSpec:
@@ -67,7 +70,8 @@ def prepare(data: Data) -> Prepared:
             f"{data.name}: preprocessing made {len(ready)} clips of {len(clips)}; leave such a step (Subsequences) out "
             "of the data's steps, it is for training clips after the split"
         )
-    return Prepared(clips, chosen, Resident(ready, data.view, device()))
+    resident = Resident(ready, data.view, device())
+    return Prepared(clips, chosen, resident, resident.through(data.eval_view or data.view))
 
 
 def _at_most(index: np.ndarray, clips: int | None) -> np.ndarray:
@@ -90,12 +94,19 @@ def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
 def untrained(weights: Weights) -> tuple[Any, Generator]:
     """The method as its training starts, and the generator that its training draws from."""
     prepared = prepare(weights.data)
-    torch.manual_seed(weights.seed)
-    rng = Generator(device()).manual_seed(weights.seed)
+    rng = _seeded(weights.seed)
     encoder: nn.Module = weights.encoder.build(prepared.spec)
     if weights.start is not None:
-        encoder = next(iter(trained(weights.start).encoders.values()))
+        encoder = named(trained(weights.start), weights.start_encoder)
+        if weights.start.seed != weights.seed:  # the start was made from its own
+            torch.manual_seed(weights.seed)
     return build(weights.method, encoder, prepared.spec, rng).to(device()), rng
+
+
+def _seeded(seed: int) -> Generator:
+    """A generator on the device, and torch's own, as they start from a seed."""
+    torch.manual_seed(seed)
+    return Generator(device()).manual_seed(seed)
 
 
 def trained(weights: Weights, *, again: bool = False, progress: bool | None = None) -> Any:
@@ -104,6 +115,14 @@ def trained(weights: Weights, *, again: bool = False, progress: bool | None = No
     method, _ = untrained(weights)
     method.load_state_dict(load_file(path / "weights.safetensors"))
     return method
+
+
+def named(method: Any, encoder: str) -> nn.Module:
+    """One of a method's `encoders` by its name there; "" is the main one. Raises SkelkitError for an unknown name."""
+    encoders: dict[str, nn.Module] = method.encoders
+    if encoder and encoder not in encoders:
+        raise SkelkitError(f"no encoder {encoder!r} in {type(method).__name__}; choose among {', '.join(encoders)}")
+    return encoders[encoder] if encoder else next(iter(encoders.values()))
 
 
 def weights_folder(weights: Weights, *, again: bool = False, progress: bool | None = None) -> Path:
@@ -146,30 +165,38 @@ def _test_monitor(prepared: Prepared) -> Any:
     test = torch.from_numpy(prepared.split.test).to(prepared.resident.device)
 
     def monitor(epoch: int, method: nn.Module) -> dict[str, float]:
-        return {"test top-1": top_k(extract(method, prepared.resident, test), prepared.resident.labels[test], 1)}
+        return {"test top-1": top_k(extract(method, prepared.plain, test), prepared.plain.labels[test], 1)}
 
     return monitor
 
 
-def features(weights: Weights, encoder: str = "", *, again: bool = False) -> tuple[Tensor, Tensor]:
+def features(
+    weights: Weights, encoder: str = "", split_name: str = "", *, again: bool = False
+) -> tuple[Tensor, Tensor]:
     """Frozen features of the training and the test clips, (n, d) and (k, d), on the device; extracted once.
 
-    encoder: a name among the method's `encoders`; "" is the main one. again: extract them anew.
+    encoder: a name among the method's `encoders`; "" is the main one. split_name: whose clips, by default those of the
+    weights' own split. again: extract them anew.
     """
 
     def make(folder: Path) -> None:
-        method = trained(weights)
-        prepared = prepare(weights.data)
-        chosen = method.encoders[encoder] if encoder else next(iter(method.encoders.values()))
+        chosen = named(trained(weights), encoder)
+        prepared = prepare(_of_split(weights.data, split_name))
         sides = {"train": prepared.split.train, "test": prepared.split.test}
         save_file(
-            {side: extract(chosen, prepared.resident, torch.from_numpy(i)).cpu() for side, i in sides.items()},
+            {side: extract(chosen, prepared.plain, torch.from_numpy(i)).cpu() for side, i in sides.items()},
             folder / "features.safetensors",
         )
 
-    path = store.stage("features", {"weights": weights, "encoder": encoder}, make, again=again)
+    asked = {"split": split_name} if split_name else {}
+    path = store.stage("features", {"weights": weights, "encoder": encoder, **asked}, make, again=again)
     tensors = load_file(path / "features.safetensors", device=str(device()))
     return tensors["train"], tensors["test"]
+
+
+def _of_split(data: Data, name: str) -> Data:
+    """The same data, split as an evaluation asks."""
+    return replace(data, split=name) if name else data
 
 
 def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
@@ -179,7 +206,7 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
         started = time.monotonic()
         parents = weights_folder(evaluation.weights, again=again)
         training = store.record(parents)
-        prepared = prepare(evaluation.weights.data)
+        prepared = prepare(_of_split(evaluation.weights.data, evaluation.split))
         own = isinstance(evaluation.protocol, OwnClassifier)  # other classifiers see every label, whatever trained f_q
         found = _measure(evaluation, prepared, training["history"], again)
         return {
@@ -201,15 +228,22 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     classes, protocol = len(prepared.clips.classes), evaluation.protocol
     known, asked = train_labels >= 0, test_labels >= 0  # unlabelled clips pretrain, and no more
     train_labels, test_labels = train_labels[known], test_labels[asked]
-    if isinstance(protocol, Linear | KNN):
-        train_features, test_features = features(evaluation.weights, evaluation.encoder, again=again)
+    if isinstance(protocol, Linear | AugmentedLinear | KNN):
+        found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
+        found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
+        train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
         train_features, test_features = train_features[known], test_features[asked]
-        torch.manual_seed(evaluation.weights.seed)
-        rng = Generator(device()).manual_seed(evaluation.weights.seed)
+        ours, theirs = (train_features, train_labels), (test_features, test_labels)
         if isinstance(protocol, KNN):
-            return knn(protocol, (train_features, train_labels), (test_features, test_labels), classes)
-        return linear(protocol, (train_features, train_labels), (test_features, test_labels), classes, rng)
-    scores = extract(trained(evaluation.weights), prepared.resident, torch.from_numpy(prepared.split.test))
+            return knn(protocol, ours, theirs, classes)
+        if isinstance(protocol, Linear):
+            return linear(protocol, ours, theirs, classes, _seeded(evaluation.weights.seed))
+        encoders = [named(trained(evaluation.weights), evaluation.encoder)]
+        encoders += [named(trained(other), "") for other in evaluation.beside]
+        clips = prepared.resident, torch.from_numpy(prepared.split.train).to(labels.device)[known]
+        rng = _seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
+        return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+    scores = extract(trained(evaluation.weights), prepared.plain, torch.from_numpy(prepared.split.test))
     return result(scores[asked], test_labels, [epoch["test top-1"] for epoch in history])
 
 
@@ -233,7 +267,7 @@ def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:
         Row(
             **asdict(cell),
             dataset=data.name,
-            split=data.split,
+            split=experiment.evaluation.split or data.split,
             metric=metric,
             value=round(value, 4),
             seed=experiment.evaluation.weights.seed,

@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
+from skelkit.augment import CropResize, augment
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import Resident, View
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
-from skelkit.evaluate.linear import Linear, linear
+from skelkit.evaluate.knn import neighbours as nearest
+from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
 from skelkit.evaluate.metrics import Result, confusion, result, top_k
 from skelkit.files import SkelkitError
+from skelkit.models.heads import linear_classifier
 from skelkit.train import Steps
 
 
@@ -279,3 +282,143 @@ def test_more_neighbours_than_training_clips_are_refused(k: int) -> None:
     train = draw(3, 2), labels_of(3, 2)
     with pytest.raises(SkelkitError, match=f"k = {k} with 3 training clips"):
         knn(replace(KNN(), k=k), train, train, 2)
+
+
+# ---- nearest neighbours (action retrieval)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 40), q=st.integers(1, 12), products=st.sampled_from([1, 50, 10**8]), seed=st.integers(0, 99))
+def test_neighbours_equal_the_sorted_similarities_of_every_pair(n: int, q: int, products: int, seed: int) -> None:
+    query, gallery = draw(q, 6, seed=seed), draw(n, 6, seed=seed + 1)
+    k = min(n, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skelkit.evaluate.knn.MOST_PRODUCTS", products)
+        found = nearest(query, gallery, k)
+    for row, x in zip(found.tolist(), query.double().numpy(), strict=True):
+        similarity = [g @ x / np.linalg.norm(g) / np.linalg.norm(x) for g in gallery.double().numpy()]
+        assert row == sorted(range(n), key=lambda i: -similarity[i])[:k]
+
+
+def test_neighbours_by_hand() -> None:
+    """A query along x: 5 degrees, then 60, then straight back; a gallery clip's length does not matter."""
+    gallery = torch.tensor([[-1.0, 0.0], [0.5, 0.866], [90.0, 8.0]])
+    assert nearest(torch.tensor([[2.0, 0.0]]), gallery, 3).tolist() == [[2, 1, 0]]
+
+
+def test_no_similarity_matrix_is_larger_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    real = Tensor.topk
+
+    def noted(self: Tensor, *args: Any, **options: Any) -> Any:
+        sizes.append(self.numel())
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(Tensor, "topk", noted)
+    monkeypatch.setattr("skelkit.evaluate.knn.MOST_PRODUCTS", 1000)
+    nearest(draw(50, 3), draw(90, 3), 4)
+    assert (max(sizes), sum(sizes)) == (11 * 90, 50 * 90)
+
+
+def test_neighbours_do_not_depend_on_the_company_of_queries() -> None:
+    query, gallery = draw(9, 4), draw(30, 4, seed=1)
+    alone = torch.cat([nearest(query[i : i + 1], gallery, 3) for i in range(9)])
+    assert torch.equal(nearest(query, gallery, 3), alone)
+
+
+def test_retrieval_is_the_class_of_the_one_nearest_neighbour() -> None:
+    features, labels, queries, truth = draw(30, 5), labels_of(30, 4), draw(8, 5, seed=1), labels_of(8, 4, 1)
+    found = knn(KNN(), (features, labels), (queries, truth), 4)
+    hits = labels[nearest(queries, features, 1)[:, 0]] == truth
+    assert found.scores["kNN top-1"] == pytest.approx(100 * hits.float().mean().item())
+
+
+# ---- linear evaluation with augmentation
+
+
+class Flat(nn.Module):
+    """A frozen encoder whose features are the clip itself; it notes what it is shown, and how."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.1))
+        self.shown: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert not self.training
+        self.shown.append(x.clone())
+        return self.scale * x.flatten(1)
+
+
+def posed(n: int = 21, frames: int = 12) -> Resident:
+    """Three classes of poses that move and shake a little."""
+    rng = np.random.default_rng(0)
+    label = np.arange(n) % 3
+    poses = rng.normal(0, 2, (3, 1, 3, 15, 1))
+    x = poses[label] + rng.normal(0, 0.3, (n, frames, 3, 15, 1))
+    offsets, known = np.arange(n + 1) * frames, {"skeleton": SBU, "classes": ["a", "b", "c"]}
+    clips = Clips.from_arrays(
+        x.reshape(-1, 3, 15, 1).astype(np.float32), offsets, name="posed", columns={"label": label}, **known
+    )
+    return Resident(clips, View(frames))
+
+
+def augmented(protocol: AugmentedLinear, data: Resident, encoder: nn.Module, seed: int = 0) -> Result:
+    train, test = torch.arange(15), torch.arange(15, 21)
+    torch.manual_seed(seed)
+    known = extract(encoder, data, test), data.labels[test]
+    return augmented_linear(protocol, encoder, (data, train), known, 3, Generator().manual_seed(seed))
+
+
+def test_thokers_schedule_by_hand_drops_to_a_tenth_after_50_and_70_of_80_epochs() -> None:
+    protocol = AugmentedLinear()
+    rates = [protocol.optimiser.lr * protocol.schedule.rate(epoch) for epoch in range(80)]
+    assert rates == pytest.approx([0.1] * 50 + [0.01] * 20 + [0.001] * 10)
+    assert (protocol.optimiser.weight_decay, protocol.batch, protocol.schedule.epochs) == (0, 64, 80)
+    assert protocol.steps == (CropResize(shortest=0.5),)
+
+
+def test_without_augmentation_it_is_linear_evaluation_of_features_extracted_once() -> None:
+    data, encoder = posed(), Flat()
+    protocol = AugmentedLinear(steps=(), schedule=Steps(4, drops=(0.5,)), batch=4)
+    cached = Linear(protocol.optimiser, protocol.schedule, protocol.batch)
+    found = augmented(protocol, data, encoder)
+    train, test = ((extract(encoder, data, i), data.labels[i]) for i in (torch.arange(15), torch.arange(15, 21)))
+    assert found == evaluated(cached, train, test)
+
+
+def test_with_augmentation_it_equals_the_epochs_written_out() -> None:
+    data, encoder, step = posed(), Flat(), CropResize(shortest=0.5)
+    found = augmented(AugmentedLinear(schedule=Steps(2), batch=6), data, encoder)
+    torch.manual_seed(0)
+    classifier, draws = linear_classifier(12 * 45, 3), Generator().manual_seed(0)
+    optimiser = torch.optim.SGD(classifier.parameters(), 0.1, momentum=0.9)
+    curve = []
+    for _ in range(2):
+        for chosen in torch.randperm(15, generator=draws).split(6):
+            views = augment(data.clips(chosen), (step,), draws)
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(classifier(encoder(views).detach()), data.labels[chosen]).backward()
+            optimiser.step()
+        scores = classifier(encoder(data.clips(torch.arange(15, 21))).detach())
+        curve.append(100 * (scores.argmax(1) == data.labels[15:]).float().mean().item())
+    assert found.curve == pytest.approx(curve)
+
+
+def test_every_epoch_encodes_the_training_clips_anew_and_the_test_clips_once_as_they_are() -> None:
+    data, encoder = posed(), Flat()
+    augmented(AugmentedLinear(schedule=Steps(3), batch=15), data, encoder)
+    test, *epochs = encoder.shown
+    assert torch.equal(test, data.clips(torch.arange(15, 21)))
+    assert [len(shown) for shown in epochs] == [15] * 3
+    means = [shown.mean((1, 2, 3, 4)).sort().values for shown in epochs]  # the order is drawn as well
+    assert not torch.equal(means[0], means[1])
+    assert not torch.equal(means[1], means[2])
+
+
+def test_the_encoder_stays_as_it_is_and_separable_classes_are_separated() -> None:
+    data, encoder = posed(), Flat().train()
+    found = augmented(AugmentedLinear(schedule=Steps(15)), data, encoder)
+    assert found.scores["top-1"] == 100
+    assert encoder.scale.item() == pytest.approx(0.1)
+    assert encoder.scale.grad is None

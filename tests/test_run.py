@@ -16,14 +16,15 @@ from torch import Generator
 
 from skelkit import run, store
 from skelkit.data.clips import Clips
-from skelkit.data.views import View
+from skelkit.data.views import Resample, View
 from skelkit.evaluate.knn import KNN
-from skelkit.evaluate.linear import Linear, linear
+from skelkit.evaluate.linear import AugmentedLinear, Linear, linear
 from skelkit.files import SkelkitError
+from skelkit.models.rnn import RecurrentEncoder
 from skelkit.recipes import ascal, at_tier
 from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
-from skelkit.train import SGD, Steps
+from skelkit.train import SGD, Adam, Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CELL = Cell("ascal", "Table V", "Ours (CAE)", "Fold 1")
@@ -344,3 +345,99 @@ def test_another_generator_of_synthetic_clips_makes_another_key(monkeypatch: pyt
     assert store.key(Data("synthetic", "xsub")) != before
     assert store.key(replace(Data("sbu", "folds", 0), name="synthetic")) == store.key(Data("synthetic", "folds", 0))
     assert store.key(Data("sbu", "folds", 0)) == real
+
+
+# ── other views, other encoders, augmentation while the classifier trains ───────────────────────────────────────────
+
+
+def test_what_nothing_augments_is_seen_through_the_view_for_evaluation() -> None:
+    middle = Resample(6, share=0.5)
+    chosen = weights(data=replace(weights().data, eval_view=middle))
+    prepared = run.prepare(chosen.data)
+    encoder, index = run.trained(chosen).eval().encoder, torch.from_numpy(prepared.split.test)
+    expected = encoder(prepared.resident.through(middle).clips(index)).detach()
+    torch.testing.assert_close(run.features(chosen)[1], expected, rtol=1e-4, atol=1e-6)
+    assert prepared.resident.clips(index).shape[2] == chosen.data.view.frames
+    assert store.key(chosen) != store.key(weights())
+    same = run.prepare(weights().data)
+    assert torch.equal(same.plain.clips(index), same.resident.clips(index))
+
+
+def test_a_supervised_method_is_tested_through_the_view_for_evaluation() -> None:
+    tuned = ascal.baseline(weights(data=replace(weights().data, eval_view=Resample(5, share=0.3))), "gru")
+    found = run.measure(Evaluation(tuned, OwnClassifier()))
+    prepared = run.prepare(tuned.data)
+    index = torch.from_numpy(prepared.split.test)
+    scores = run.trained(tuned).eval()(prepared.plain.clips(index))
+    expected = 100 * (scores.argmax(1) == prepared.plain.labels[index]).float().mean().item()
+    assert found["scores"]["top-1"] == found["curve"][-1] == pytest.approx(expected)
+
+
+def test_augmented_linear_evaluation_encodes_in_every_epoch_and_the_cached_shortcut_does_not() -> None:
+    without = AugmentedLinear(steps=(), schedule=Steps(3))
+    cached = Linear(without.optimiser, without.schedule, without.batch)
+    found = {protocol: run.measure(smoke(protocol).evaluation) for protocol in (without, cached)}
+    assert found[without]["curve"] == pytest.approx(found[cached]["curve"], abs=2.6)  # one of 40 clips may turn over
+    assert found[without]["n_train"] == found[cached]["n_train"] == 40
+    assert found[without]["key"] != found[cached]["key"]
+    encoded = 0
+
+    def note(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        nonlocal encoded
+        encoded += len(arguments[0]) if isinstance(module, RecurrentEncoder) else 0
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        run.measure(smoke(AugmentedLinear(schedule=Steps(3))).evaluation)
+        assert encoded == 3 * 40  # the test clips' features were there
+        run.measure(smoke(replace(cached, batch=32)).evaluation)
+        assert encoded == 3 * 40
+    finally:
+        hook.remove()
+
+
+def test_augmented_linear_evaluation_takes_the_encoder_that_is_named() -> None:
+    protocol = AugmentedLinear(steps=(), schedule=Steps(2))
+    curves = {
+        name: run.measure(Evaluation(weights(), kind, name))["curve"]
+        for name in ("CAE", "CAE+")
+        for kind in (protocol, Linear(protocol.optimiser, protocol.schedule, protocol.batch))
+    }
+    assert all(len(curve) == 2 for curve in curves.values())
+    with pytest.raises(SkelkitError, match="no encoder 'SEQ' in ASCAL; choose among CAE, CAE"):
+        run.measure(Evaluation(weights(), protocol, "SEQ"))
+
+
+def test_fine_tuning_starts_from_the_encoder_that_is_named() -> None:
+    chosen = weights()
+    tuned = replace(ascal.baseline(chosen, "lstm"), labels=0.5, start=chosen)
+    pretrained = run.trained(chosen).encoders
+    for name, width in (("", 8), ("k", 8), ("CAE+", 16)):
+        start, _ = run.untrained(replace(tuned, start_encoder=name))
+        expected = pretrained[name or "CAE"].state_dict()
+        found = start.encoder.state_dict()
+        assert start.classifier.in_features == width
+        assert all(torch.equal(tensor, found[key]) for key, tensor in expected.items())
+    assert store.key(replace(tuned, start_encoder="k")) != store.key(tuned)
+    with pytest.raises(SkelkitError, match="no encoder 'STG' in ASCAL"):
+        run.untrained(replace(tuned, start_encoder="STG"))
+
+
+def test_five_seeds_draw_five_label_subsets_and_supervised_only_sees_the_same_ones() -> None:
+    """One pretraining, fine-tuned on five draws of a tenth of the labels, beside training from scratch on each."""
+    ours = weights(data=replace(weights().data, clips=400))
+    schedule = Steps(50, drops=(30 / 50, 40 / 50))
+    training = replace(ours.training, optimiser=Adam(1e-4), schedule=schedule)
+    assert [round(schedule.rate(epoch), 6) for epoch in (0, 29, 30, 39, 40)] == [1, 1, 0.1, 0.1, 0.01]
+    scratch = [replace(ascal.baseline(ours, "lstm"), training=training, labels=0.1, seed=s) for s in range(5)]
+    tuned = [replace(each, start=ours) for each in scratch]
+    starts = [run.untrained(each)[0].classifier.weight for each in tuned]
+    assert not any(torch.equal(starts[0], other) for other in starts[1:])
+    prepared = run.prepare(ours.data)
+    subsets = [tuple(run.labelled(each, prepared)) for each in tuned]
+    assert subsets == [tuple(run.labelled(each, prepared)) for each in scratch]
+    assert len(set(subsets)) == 5
+    counts = [np.bincount(prepared.clips.labels[list(subset)]) for subset in subsets]
+    assert all(np.array_equal(counts[0], each) for each in counts)  # as many of each class
+    assert {each.start and each.start.seed for each in tuned} == {0}
+    assert len({store.key(each) for each in (*scratch, *tuned)}) == 10

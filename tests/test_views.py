@@ -235,3 +235,12 @@ def test_the_batch_is_axis_frame_joint_person_and_contiguous() -> None:
     assert batch.shape == (1, 3, 6, 15, 2)
     assert batch.is_contiguous()
     assert batch[0, 2, 4, 11, 1] == clips[2][4, 2, 11, 1]
+
+
+def test_another_view_shows_the_same_clips_in_the_same_memory_and_leaves_the_first() -> None:
+    whole = resident(View(6, fill="loop"))
+    middle = whole.through(Resample(4, share=0.5))
+    index = torch.arange(len(whole.lengths))
+    assert torch.equal(middle.clips(index), resident(Resample(4, share=0.5)).clips(index))
+    assert torch.equal(whole.clips(index), resident(View(6, fill="loop")).clips(index))
+    assert middle.frames.data_ptr() == whole.frames.data_ptr()

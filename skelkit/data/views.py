@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,6 +114,12 @@ class Resident:
     @property
     def device(self) -> torch.device:
         return self.frames.device
+
+    def through(self, view: View | Resample) -> Resident:
+        """The same clips, in the same memory, through another view."""
+        other = copy.copy(self)
+        other.view = view
+        return other
 
     def clips(self, index: Int[Tensor, " b"]) -> Float[Tensor, "b 3 t v m"]:
         """The clips of an index, as the view fits them."""

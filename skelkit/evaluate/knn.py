@@ -1,4 +1,4 @@
-"""The k-nearest-neighbour evaluation: no parameter is trained."""
+"""Nearest neighbours by cosine: the kNN evaluation (with k = 1 action retrieval), and the neighbours themselves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from torch.nn import functional as F
 
 from skelkit.evaluate.metrics import Result, result
 from skelkit.files import SkelkitError
+
+MOST_PRODUCTS = 10**8
+"""So many similarities are held at once, and no more."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,25 @@ def knn(
 
     Raises SkelkitError where k is not between 1 and the number of training clips.
     """
-    features, labels = F.normalize(train[0], dim=1), train[1]
-    if not 1 <= protocol.k <= len(labels):
-        raise SkelkitError(f"kNN: k = {protocol.k} with {len(labels)} training clips; choose k from 1 to their number")
+    labels = train[1]
+    voters = labels[neighbours(test[0], train[0], protocol.k)]  # (q k), nearest first
     # A neighbour's nearness is below 1, the weight of a vote: the nearest of a class breaks ties and nothing else.
-    nearness = torch.arange(protocol.k, 0, -1, device=features.device) / (protocol.k + 1)
-    scores = []
-    for queries in F.normalize(test[0], dim=1).split(1024):  # never the whole distance matrix
-        voters = labels[(queries @ features.T).topk(protocol.k, dim=1).indices]  # (q k), nearest first
-        none = torch.zeros(len(queries), classes, device=features.device)
-        votes = none.scatter_add(1, voters, torch.ones_like(nearness).expand(voters.shape))
-        scores.append(votes + none.scatter_reduce(1, voters, nearness.expand(voters.shape), "amax"))
-    top1 = result(torch.cat(scores), test[1], [])
+    nearness = torch.arange(protocol.k, 0, -1, device=labels.device) / (protocol.k + 1)
+    none = torch.zeros(len(voters), classes, device=labels.device)
+    votes = none.scatter_add(1, voters, torch.ones_like(nearness).expand(voters.shape))
+    scores = votes + none.scatter_reduce(1, voters, nearness.expand(voters.shape), "amax")
+    top1 = result(scores, test[1], [])
     return Result(top1.confusion, {"kNN top-1": top1.scores["top-1"]})
+
+
+def neighbours(query: Float[Tensor, "q d"], gallery: Float[Tensor, "n d"], k: int) -> Int[Tensor, "q k"]:
+    """The k gallery clips most cosine-similar to each query, nearest first.
+
+    Raises SkelkitError where k is not between 1 and the number of gallery clips.
+    """
+    n = len(gallery)
+    if not 1 <= k <= n:
+        raise SkelkitError(f"kNN: k = {k} with {n} training clips; choose k from 1 to their number")
+    keys = F.normalize(gallery, dim=1).T
+    parts = F.normalize(query, dim=1).split(max(1, min(1024, MOST_PRODUCTS // n)))  # never the whole matrix
+    return torch.cat([(part @ keys).topk(k, dim=1).indices for part in parts])

@@ -1,14 +1,17 @@
-"""The linear evaluation protocol: a linear classifier on frozen features."""
+"""The linear evaluation protocols: a linear classifier on frozen features, or on a frozen encoder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from skelkit.augment import Augmentation, CropResize, augment
+from skelkit.data.views import Resident
 from skelkit.evaluate.metrics import Result, result, top_k
 from skelkit.models.heads import linear_classifier
 from skelkit.train import SGD, Steps
@@ -24,6 +27,22 @@ class Linear:
     """Clips a step; the last batch of an epoch may be smaller."""
 
 
+@dataclass(frozen=True)
+class AugmentedLinear:
+    """The frozen encoder sees the training clips augmented anew in every epoch, and the test clips as they are.
+
+    Schedule and crop are those of the released code of Thoker et al. 2021, whose paper leaves them to a supplement.
+    `Linear` with the same optimiser, schedule and batch is its shortcut: it encodes unaugmented clips once.
+    """
+
+    steps: tuple[Augmentation, ...] = (CropResize(shortest=0.5),)
+    """What happens to the training clips before the encoder."""
+    optimiser: SGD = SGD(lr=0.1)  # noqa: RUF009 (frozen)
+    schedule: Steps = Steps(epochs=80, drops=(50 / 80, 70 / 80))  # noqa: RUF009 (frozen)
+    batch: int = 64
+    """Clips a step; the last batch of an epoch may be smaller."""
+
+
 def linear(
     protocol: Linear,
     train: tuple[Float[Tensor, "n d"], Int[Tensor, " n"]],
@@ -36,16 +55,52 @@ def linear(
     rng: on the features' device; it draws the order. The classifier's start comes from torch's global generator.
     """
     features, labels = train
-    classifier = linear_classifier(features.shape[1], classes).to(features.device)
+    return _fit(protocol, lambda chosen: features[chosen], labels, test, classes, rng)
+
+
+def augmented_linear(
+    protocol: AugmentedLinear,
+    encoder: nn.Module,
+    train: tuple[Resident, Int[Tensor, " n"]],
+    test: tuple[Float[Tensor, "k d"], Int[Tensor, " k"]],
+    classes: int,
+    rng: Generator,
+) -> Result:
+    """As `linear`, but encode the training clips, augmented anew, in every epoch; the encoder is in evaluation mode.
+
+    train: the clips, and which of them train. test: their features, of unaugmented clips, and labels. rng: on the
+    clips' device; it draws the order and the augmentations.
+    """
+    data, members = train
+
+    @torch.no_grad()
+    def encoded(chosen: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        features: Tensor = encoder(augment(data.clips(members[chosen]), protocol.steps, rng))
+        return features.float()
+
+    encoder.eval()
+    return _fit(protocol, encoded, data.labels[members], test, classes, rng)
+
+
+def _fit(
+    protocol: Linear | AugmentedLinear,
+    features_of: Callable[[Tensor], Tensor],
+    labels: Int[Tensor, " n"],
+    test: tuple[Float[Tensor, "k d"], Int[Tensor, " k"]],
+    classes: int,
+    rng: Generator,
+) -> Result:
+    """Train on features_of(index of training clips) and their labels."""
+    classifier = linear_classifier(test[0].shape[1], classes).to(labels.device)
     optimiser = protocol.optimiser.build(classifier.parameters())
     curve: list[float] = []
     scores = torch.empty(0)
     for epoch in range(protocol.schedule.epochs):
         for group in optimiser.param_groups:
             group["lr"] = protocol.optimiser.lr * protocol.schedule.rate(epoch)
-        for index in torch.randperm(len(labels), device=features.device, generator=rng).split(protocol.batch):
+        for index in torch.randperm(len(labels), device=labels.device, generator=rng).split(protocol.batch):
             optimiser.zero_grad()
-            F.cross_entropy(classifier(features[index]), labels[index]).backward()
+            F.cross_entropy(classifier(features_of(index)), labels[index]).backward()
             optimiser.step()
         scores = classifier(test[0]).detach()
         curve.append(top_k(scores, test[1], 1))

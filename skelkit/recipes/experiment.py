@@ -9,7 +9,7 @@ from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import Resample, View
 from skelkit.evaluate.knn import KNN
-from skelkit.evaluate.linear import Linear
+from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.methods import MethodConfig
 from skelkit.models import EncoderConfig
 from skelkit.train import Training
@@ -34,6 +34,8 @@ class Data:
     """Deterministic preprocessing, in order."""
     clips: int | None = None
     """At most so many clips of each side of the split, drawn evenly; None takes all. Smaller tiers set it."""
+    eval_view: View | Resample | None = None
+    """What an encoder sees of clips that nothing augments, test clips and features; None: the same as in training."""
     generator: int = field(default=0, init=False)
     """The version of the generator that made the clips; 0 for recorded ones."""
 
@@ -56,7 +58,9 @@ class Weights:
     labels: float | int | None = None
     """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), or all (None)."""
     start: Weights | None = None
-    """Weights whose main encoder this training starts from (fine-tuning)."""
+    """Weights whose encoder this training starts from (fine-tuning)."""
+    start_encoder: str = ""
+    """Which of the start's `encoders` that is, by its name there; "" is the main one."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,13 @@ class Evaluation:
 
     version: ClassVar[int] = 1
     weights: Weights
-    protocol: Linear | KNN | OwnClassifier
+    protocol: Linear | AugmentedLinear | KNN | OwnClassifier
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
+    split: str = ""
+    """The split whose training clips the classifier sees, and whose test clips it is asked; "": that of the weights."""
+    beside: tuple[Weights, ...] = ()
+    """Other weights whose main encoder's features are put beside these (Thoker et al. 2021, Table 10)."""
 
 
 @dataclass(frozen=True)
