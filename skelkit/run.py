@@ -27,7 +27,8 @@ from skelkit.device import device, device_name
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
-from skelkit.evaluate.metrics import Result, result, top_k
+from skelkit.evaluate.metrics import Result, result
+from skelkit.evaluate.monitors import watch_neighbours, watch_test_clips
 from skelkit.files import SkelkitError, project_root, store_folder
 from skelkit.methods import build
 from skelkit.methods.supervised import SupervisedConfig
@@ -35,7 +36,7 @@ from skelkit.models.representations import Joined
 from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
-from skelkit.train import History, train
+from skelkit.train import Callback, History, train
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
             weights.training,
             rng,
             checkpoint=checkpoint,
-            callbacks=[_test_monitor(prepared)] if isinstance(weights.method, SupervisedConfig) else [],
+            callbacks=[_monitor(weights, prepared)],
             progress=progress,
         )
         save_file(
@@ -160,14 +161,12 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
     return path
 
 
-def _test_monitor(prepared: Prepared) -> Any:
-    """Top-1 on the test clips after each epoch: it chooses nothing, it makes "best test epoch" rows possible."""
-    test = torch.from_numpy(prepared.split.test).to(prepared.resident.device)
-
-    def monitor(epoch: int, method: nn.Module) -> dict[str, float]:
-        return {"test top-1": top_k(extract(method, prepared.plain, test), prepared.plain.labels[test], 1)}
-
-    return monitor
+def _monitor(weights: Weights, prepared: Prepared) -> Callback:
+    """What is watched during a training; it changes and chooses nothing."""
+    split = prepared.split
+    if isinstance(weights.method, SupervisedConfig):
+        return watch_test_clips(prepared.plain, split.test)
+    return watch_neighbours(prepared.plain, split.train, len(prepared.clips.classes), weights.training.schedule.epochs)
 
 
 def features(

@@ -22,8 +22,9 @@ from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
 from skelkit.methods import METHODS, build
+from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
-from skelkit.recipes import PAPERS, ascal, at_tier, experiment, tiers
+from skelkit.recipes import PAPERS, ascal, at_tier, experiment, interskeleton, tiers
 from skelkit.recipes.experiment import Experiment, Tier
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
@@ -41,7 +42,7 @@ def everything() -> list[Experiment]:
 def kinds() -> dict[str, Experiment]:
     """One experiment of each kind: those that differ by more than seed, fold, split and cell."""
     found: dict[str, Experiment] = {}
-    for e in everything():
+    for e in (e for e in everything() if e.tier == "paper"):
         weights = e.evaluation.weights
         plain = dataclasses.replace(
             weights,
@@ -66,6 +67,14 @@ def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
     assert experiments
     assert {e.tier for e in experiments} == {tier}
     assert all(len(store.key(e.evaluation)) == 32 for e in experiments[::17])
+
+
+@pytest.mark.parametrize("tier", get_args(Tier))
+@pytest.mark.parametrize("name", sorted(interskeleton.TABLES))
+def test_every_table_of_inter_skeleton_contrast_builds_at_every_tier(name: str, tier: Tier) -> None:
+    experiments = interskeleton.TABLES[name](tier=tier)
+    assert {(e.tier, e.cell.table) for e in experiments} == {(tier, name)}
+    assert all(len(store.key(e.evaluation)) == 32 for e in experiments)
 
 
 def test_every_public_function_of_a_recipe_that_makes_a_table_is_among_them() -> None:
@@ -97,7 +106,8 @@ def test_tiers_differ_in_exactly_the_fields_of_the_allow_list() -> None:
         for tier in get_args(Tier)
         for name in differences(e.evaluation, at_tier(e, tier).evaluation)
     }
-    found |= {name for e in everything() for name in differences(e.evaluation, at_tier(e, "smoke").evaluation)}
+    whole = (e for e in everything() if e.tier == "paper")
+    found |= {name for e in whole for name in differences(e.evaluation, at_tier(e, "smoke").evaluation)}
     assert found == tiers.CHANGES
 
 
@@ -123,15 +133,26 @@ def test_a_shorter_tier_is_never_longer() -> None:
         for tier in get_args(Tier):
             less = at_tier(e, tier).evaluation.weights
             assert less.training.schedule.epochs <= weights.training.schedule.epochs
-            assert less.encoder.width <= weights.encoder.width
+            assert all(a <= b for a, b in zip(widths(less.encoder), widths(weights.encoder), strict=True))
             assert less.data.view.frames <= weights.data.view.frames
 
 
+def widths(encoder: Any) -> list[int]:
+    several = isinstance(encoder, Representations)
+    return [w for _, each in encoder.encoders for w in widths(each)] if several else [encoder.width]
+
+
 def test_the_reduced_tier_keeps_at_least_a_quarter_of_the_papers_width() -> None:
-    for e in everything():
-        assert 4 * at_tier(e, "reduced").evaluation.weights.encoder.width >= e.evaluation.weights.encoder.width or (
-            e.evaluation.weights.encoder.width == 320  # the ablation of the width itself
-        )
+    for e in kinds().values():
+        less = widths(at_tier(e, "reduced").evaluation.weights.encoder)
+        assert all(4 * a >= b for a, b in zip(less, widths(e.evaluation.weights.encoder), strict=True))
+
+
+def test_an_experiment_that_was_shortened_is_not_shortened_again() -> None:
+    for e in [e for e in everything() if e.tier == "reduced"][::50]:
+        assert at_tier(e, "reduced") is e
+        with pytest.raises(SkelkitError, match="is at tier reduced already"):
+            at_tier(e, "smoke")
 
 
 def test_every_kind_of_experiment_can_be_built_at_smoke_tier() -> None:
@@ -148,15 +169,6 @@ def test_every_kind_of_experiment_can_be_built_at_smoke_tier() -> None:
                     assert e.evaluation.encoder in method.encoders
             weights = weights.start
     assert len(built) > 30
-
-
-def test_every_encoder_that_is_evaluated_is_one_of_the_methods() -> None:
-    spec = DataSpec(40, 17, KINECT_V2, 2)
-    names = {(type(e.evaluation.weights.method), e.evaluation.encoder) for e in everything()}
-    for settings, module in METHODS.values():
-        knobs = {"queue": 8} if "queue" in settings.__dataclass_fields__ else {}
-        method = module(settings(**knobs), Recurrent(width=4).build(spec), spec, Generator())
-        assert {name for kind, name in names if kind is settings and name} <= method.encoders.keys()
 
 
 def test_no_two_experiments_are_the_same() -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from skelkit.recipes import ascal
+from skelkit.recipes import ascal, interskeleton
 from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.recipes.tiers import at_tier
 
-PAPERS = {"ascal": ascal}
+PAPERS = {"ascal": ascal, "interskeleton": interskeleton}
 """Every paper by name: the module of its recipe, with a function `everything() -> list[Experiment]`."""
 
-__all__ = ["PAPERS", "Cell", "Data", "Evaluation", "Experiment", "OwnClassifier", "Weights", "ascal", "at_tier"]
+__all__ = [
+    "PAPERS",
+    "Cell",
+    "Data",
+    "Evaluation",
+    "Experiment",
+    "OwnClassifier",
+    "Weights",
+    "ascal",
+    "at_tier",
+    "interskeleton",
+]

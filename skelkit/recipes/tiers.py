@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
-from skelkit.evaluate.linear import Linear
+from skelkit.augment import CropResize
+from skelkit.data.datasets import READERS
+from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
-from skelkit.recipes.ascal_settings import SETTINGS
+from skelkit.methods.interskeleton import InterSkeletonConfig
+from skelkit.models.representations import Representations
 from skelkit.recipes.experiment import Data, Experiment, Tier, Weights
 
 CHANGES = {"name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "epochs"}
@@ -21,60 +24,88 @@ class Limits:
 
     clips: int | None
     frames: int
-    width: int
+    narrower: float
+    """What an encoder's width is multiplied by; 8 units stay in any case."""
+    head_dim: int
     epochs: int
     queue: int
     linear_epochs: int
-    synthetic: bool
+    synthetic: bool = False
     """Use the embedded synthetic clips in the place of every data set that a recipe knows; a user's own are used."""
 
 
 LIMITS = {
-    "smoke": Limits(clips=40, frames=12, width=8, epochs=1, queue=32, linear_epochs=2, synthetic=True),
-    "small": Limits(clips=None, frames=60, width=128, epochs=30, queue=512, linear_epochs=90, synthetic=False),
+    "smoke": Limits(40, frames=12, narrower=0.0, head_dim=8, epochs=1, queue=32, linear_epochs=2, synthetic=True),
+    "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, epochs=30, queue=512, linear_epochs=90),
     # At least a quarter of the paper's width, the paper's protocol; AS-CAL needs nothing shorter on small data sets.
-    "reduced": Limits(clips=None, frames=60, width=64, epochs=60, queue=2048, linear_epochs=90, synthetic=False),
+    "reduced": Limits(None, frames=60, narrower=1 / 4, head_dim=64, epochs=60, queue=2048, linear_epochs=90),
 }
 
 
 def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
-    """The experiment at a tier; `paper` leaves it as the recipe wrote it."""
-    if tier == "paper":
+    """The experiment of tier `paper` at a tier; `paper` leaves it as the recipe wrote it."""
+    if tier in ("paper", experiment.tier):
         return experiment
     if tier not in LIMITS:
         raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
+    if experiment.tier != "paper":
+        raise SkelkitError(f"an experiment is at tier {experiment.tier} already; ask its recipe for the tier {tier}")
     limits = LIMITS[tier]
     evaluation = experiment.evaluation
     protocol = evaluation.protocol
-    if isinstance(protocol, Linear):
+    if isinstance(protocol, Linear | AugmentedLinear):
         epochs = min(protocol.schedule.epochs, limits.linear_epochs)
         protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
-    weights = _shorter(evaluation.weights, limits)
-    return replace(experiment, tier=tier, evaluation=replace(evaluation, weights=weights, protocol=protocol))
+    evaluation = replace(
+        evaluation,
+        weights=_shorter(evaluation.weights, limits),
+        protocol=protocol,
+        beside=tuple(_shorter(other, limits) for other in evaluation.beside),
+    )
+    return replace(experiment, tier=tier, evaluation=evaluation)
 
 
 def _shorter(weights: Weights, limits: Limits) -> Weights:
-    method = weights.method
-    if isinstance(method, ASCALConfig):
-        method = replace(method, queue=min(method.queue, limits.queue), head_dim=min(method.head_dim, limits.width))
     schedule = replace(weights.training.schedule, epochs=min(weights.training.schedule.epochs, limits.epochs))
-    encoder = weights.encoder
-    if hasattr(encoder, "width"):
-        encoder = replace(encoder, width=min(encoder.width, limits.width))
     return replace(
         weights,
         data=_smaller(weights.data, limits),
-        encoder=encoder,
-        method=method,
+        encoder=_narrower(weights.encoder, limits),
+        method=_lighter(weights.method, limits),
         training=replace(weights.training, schedule=schedule),
         start=weights.start and _shorter(weights.start, limits),
     )
 
 
+def _narrower(encoder: Any, limits: Limits) -> Any:
+    if isinstance(encoder, Representations):
+        return Representations(tuple((name, _narrower(each, limits)) for name, each in encoder.encoders))
+    if not hasattr(encoder, "width"):
+        return encoder
+    return replace(encoder, width=min(encoder.width, max(8, int(encoder.width * limits.narrower))))
+
+
+def _lighter(method: Any, limits: Limits) -> Any:
+    if isinstance(method, ASCALConfig | InterSkeletonConfig):
+        queue, head_dim = min(method.queue, limits.queue), min(method.head_dim, limits.head_dim)
+        method = replace(method, queue=queue, head_dim=head_dim)
+    if hasattr(method, "steps"):
+        method = replace(method, steps=tuple(_fewer_frames(step, limits) for step in method.steps))
+    return method
+
+
+def _fewer_frames(step: Any, limits: Limits) -> Any:
+    if isinstance(step, CropResize) and step.frames:
+        return replace(step, frames=min(step.frames, limits.frames))
+    return step
+
+
 def _smaller(data: Data, limits: Limits) -> Data:
-    view = replace(data.view, frames=min(data.view.frames, limits.frames))
-    data = replace(data, view=view, clips=limits.clips)
-    if not limits.synthetic or data.name not in SETTINGS or data.name == "synthetic":
+    def shorter(view: Any) -> Any:
+        return view and replace(view, frames=min(view.frames, limits.frames))
+
+    data = replace(data, view=shorter(data.view), eval_view=shorter(data.eval_view), clips=limits.clips)
+    if not limits.synthetic or data.name not in READERS or data.name == "synthetic":
         return data
     known = data.split in ("xsub", "xview", "xset", "folds")
     return replace(data, name="synthetic", split=data.split if known else "xsub")

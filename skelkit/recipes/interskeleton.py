@@ -1,0 +1,277 @@
+"""Inter-skeleton contrast (Thoker et al. 2021), a function a table, with the paper's own names for rows and columns.
+
+The rows of other authors stand among the published cells alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from skelkit.augment import CropResize, JointJitter
+from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
+from skelkit.recipes.interskeleton_settings import (
+    FRAMES,
+    augmentation,
+    finetuning,
+    pretraining,
+    setting,
+    supervised,
+    untrained,
+)
+from skelkit.recipes.tiers import at_tier
+from skelkit.train import SGD, Steps
+
+__all__ = ["augmentation", "everything", "finetuning", "pretraining", "setting", "supervised", "untrained"]
+
+PAPERS_OWN = ("ntu60", "ntu120", "pku_mmd1", "pku_mmd2")
+OURS = ("nw_ucla", "utd_mhad", "sbu")
+"""Data sets on which the paper's questions are asked as extensions, at tier `reduced`."""
+REPRESENTATIONS = ("X_IMG", "X_STG", "X_SEQ")
+PAIRS = (("X_IMG", "X_STG"), ("X_IMG", "X_SEQ"), ("X_SEQ", "X_STG"))
+CACHED = Linear(SGD(lr=0.1), Steps(80, drops=(50 / 80, 70 / 80)), batch=64)
+"""The paper's linear evaluation with every clip encoded once, the shortcut that our own extensions take."""
+FRACTIONS = {"ntu60": (0.01, 0.05, 0.1, 0.2), "pku_mmd1": (0.01, 0.1)}
+"""Shares of labels of Table 2; other data sets run 5, 10 and 20 %: 1 % would be less than a clip a class."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One column of a table: a split, and a fold of it."""
+
+    column: str
+    split: str
+    fold: int | None = None
+
+
+def places(dataset: str, endings: Sequence[str] | None = None) -> Iterator[Place]:
+    """The columns of a data set, or those of the named endings."""
+    given = setting(dataset)
+    for ending, split in given.splits.items():
+        if endings is None or ending in endings:
+            for fold in range(5) if split == "folds" else [None]:
+                yield Place(f"{given.title} {ending}" + ("" if fold is None else f" {fold + 1}"), split, fold)
+
+
+def _ablated(dataset: str) -> Sequence[str] | None:
+    """Where the ablations run: cross-view of NTU RGB+D (Sec. 4.4), elsewhere the first split."""
+    return list(setting(dataset).splits)[:1]
+
+
+def _linear(dataset: str) -> Any:
+    return AugmentedLinear() if dataset in PAPERS_OWN else CACHED
+
+
+def _experiments(
+    dataset: str,
+    endings: Sequence[str] | None,
+    cells: Callable[[Place, Callable[..., Weights]], Iterator[tuple[Cell, Evaluation]]],
+    *,
+    tier: Tier = "paper",
+    variant: Variant = "paper",
+    seeds: int = 1,
+) -> list[Experiment]:
+    """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
+    found = []
+    for seed in range(seeds):
+        for place in places(dataset, endings):
+            pretrain = partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
+            for cell, evaluation in cells(place, pretrain):
+                evaluation = _tested_on(evaluation, place.split)
+                found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
+    return found
+
+
+def _tested_on(evaluation: Evaluation, split: str) -> Evaluation:
+    """Where pretraining has a training set of its own, say on which the classifier is trained."""
+    return evaluation if evaluation.weights.data.split == split else replace(evaluation, split=split)
+
+
+def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:
+    return Cell("interskeleton", table, row, column, labels)
+
+
+def table1(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+    """Table 1: linear evaluation of X_SEQ after inter-skeleton contrast with X_STG; the random encoder beside it."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for row, weights in (("This paper", pretrain()), ("random encoder", untrained(pretrain()))):
+            yield _cell("Table 1", row, place.column), Evaluation(weights, _linear(dataset))
+
+    return _experiments(dataset, None, cells, **options)
+
+
+def table2(dataset: str = "ntu60", subsets: int = 5, **options: Any) -> list[Experiment]:
+    """Table 2: X_SEQ fine-tuned on a share of the labels, in five random subsets, beside training on these alone."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for share in FRACTIONS.get(dataset, (0.05, 0.1, 0.2)):
+            column, labels = f"{place.column} ({share:.0%})", f"{share:.0%}"
+            for subset in range(subsets):
+                tuned = finetuning(pretrain(), place.split, share, subset)
+                for row, weights in (("This paper", tuned), ("This paper (supervised only)", supervised(tuned))):
+                    yield _cell("Table 2", row, column, labels), Evaluation(weights, OwnClassifier())
+
+    return _experiments(dataset, None, cells, **options)
+
+
+def table3(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+    """Table 3: retrieval, the class of the nearest training clip by cosine similarity."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for row, weights in (("This paper", pretrain()), ("random encoder", untrained(pretrain()))):
+            yield _cell("Table 3", row, place.column), Evaluation(weights, KNN())
+
+    return _experiments(dataset, None, cells, **options)
+
+
+def table4(dataset: str = "pku_mmd2", sources: Sequence[str] = ("pku_mmd1", "ntu60"), **options: Any) -> list[Any]:
+    """Table 4: X_SEQ pretrained on another data set (cross-subject), fine-tuned on this one."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for source in sources:
+            weights = finetuning(pretraining(source, "xsub"), place.split, dataset=dataset)
+            yield _cell("Table 4", "This paper", setting(source).title, "100%"), Evaluation(weights, OwnClassifier())
+
+    return _experiments(dataset, None, cells, **options)
+
+
+AUGMENTED = {
+    "No augmentation": (False, False, False),
+    "Temporal Crop-resize": (True, False, False),
+    "Pose": (False, True, False),
+    "Joint Jitter": (False, False, True),
+    "Temporal Crop-resize + Pose": (True, True, False),
+    "Temporal Crop-resize + Joint Jitter": (True, False, True),
+    "Temporal Crop-resize + Pose + Joint Jitter": (True, True, True),
+}
+"""The rows of Table 5: crop, pose, jitter."""
+
+
+def table5(dataset: str = "ntu60", names: Sequence[str] = REPRESENTATIONS, **options: Any) -> list[Experiment]:
+    """Table 5 (and Fig. 6): augmentations of intra-skeleton contrast, for each representation."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for name in names:
+            for row, (temporal, pose, jitter) in AUGMENTED.items():
+                steps = augmentation(temporal, pose, jitter, variant=options.get("variant", "paper"))
+                weights = pretrain(names=(name,), steps=steps)
+                yield _cell("Table 5", row, _column(name, place)), Evaluation(weights, _linear(dataset))
+            random = untrained(pretrain(names=(name,)))
+            yield _cell("Table 5", "random encoder", _column(name, place)), Evaluation(random, _linear(dataset))
+
+    return _experiments(dataset, _ablated(dataset), cells, **options)
+
+
+def _column(name: str, place: Place) -> str:
+    """The representation's name; of a data set in folds, with the fold."""
+    return name if place.fold is None else f"{name}, fold {place.fold + 1}"
+
+
+def table6(
+    dataset: str = "ntu60", sets: Sequence[tuple[str, ...]] = (*PAIRS, ("X_IMG", "X_SEQ", "X_STG")), **options: Any
+) -> list[Experiment]:
+    """Table 6: each representation alone, and beside others."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        alone = [(name,) for name in REPRESENTATIONS if any(name in names for names in sets)]
+        for names in (*alone, *sets):
+            row = f"Intra ({names[0]} only)" if len(names) == 1 else f"Inter ({', '.join(names)})"
+            for name in names:
+                evaluation = Evaluation(pretrain(names=names), _linear(dataset), name)
+                yield _cell("Table 6", row, _column(name, place)), evaluation
+
+    return _experiments(dataset, _ablated(dataset), cells, **options)
+
+
+def table7(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+    """Table 7: X_SEQ trained on every label, from random weights and from pretrained ones."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        tuned = finetuning(pretrain(), place.split, seed=pretrain().seed)
+        rows = {"This paper (supervised-only)": supervised(tuned), "This paper (with-pretraining)": tuned}
+        for row, weights in rows.items():
+            yield _cell("Table 7", row, place.column, "100%"), Evaluation(weights, OwnClassifier())
+
+    return _experiments(dataset, None, cells, **options)
+
+
+def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+    """Table 8: the number |j| of jittered joints, as shares of NTU RGB+D's 25; jitter alone, X_IMG."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for joints in (2, 5, 10, 15, 20):
+            steps = (CropResize(shortest=1.0, frames=FRAMES), JointJitter(joints=joints / 25))
+            evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
+            yield _cell("Table 8", "Spatial-Jittering", f"|j| = {joints}"), evaluation
+
+    return _experiments(dataset, _ablated(dataset), cells, **options)
+
+
+def table9(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+    """Table 9: the least share l_min of a crop; crop-resize alone, X_IMG."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        for least in (0.1, 0.3, 0.5):
+            steps = (CropResize(shortest=least, frames=FRAMES),)
+            evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
+            yield _cell("Table 9", "Temporal Crop-Resize", f"l_min = {least}"), evaluation
+
+    return _experiments(dataset, _ablated(dataset), cells, **options)
+
+
+def table10(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
+    """Table 10: one representation downstream, and two beside each other, after intra and after inter contrast."""
+
+    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+        partner = {"X_IMG": ("X_IMG", "X_SEQ"), "X_STG": ("X_SEQ", "X_STG"), "X_SEQ": ("X_SEQ", "X_STG")}
+        for name, pair in partner.items():
+            yield _cell("Table 10", name, "Intra"), Evaluation(pretrain(names=(name,)), _linear(dataset), name)
+            # The paper's own numbers show the partner: X_IMG's is that of (X_IMG, X_SEQ) in Table 6, and so on.
+            yield _cell("Table 10", name, "Inter"), Evaluation(pretrain(names=pair), _linear(dataset), name)
+        for one, other in PAIRS:
+            first, second = pretrain(names=(one,)), pretrain(names=(other,))
+            row = f"{one} + {other}"
+            yield _cell("Table 10", row, "Intra"), Evaluation(first, CACHED, one, beside=(second,))
+            yield _cell("Table 10", row, "Inter"), Evaluation(pretrain(names=(one, other)), _linear(dataset), row)
+
+    return _experiments(dataset, _ablated(dataset), cells, **options)
+
+
+def comparison(table: str, dataset: str, **options: Any) -> list[Experiment]:
+    """A table by its published name, on any data set."""
+    return TABLES[table](dataset, **options)
+
+
+TABLES: dict[str, Callable[..., list[Experiment]]] = {
+    f"Table {number}": make
+    for number, make in enumerate(
+        (table1, table2, table3, table4, table5, table6, table7, table8, table9, table10), start=1
+    )
+}
+
+
+def extensions() -> list[Experiment]:
+    """The questions of Tables 5, 6, 1, 3 and 2 on data that can be had, at tier `reduced`, cheapest answers first."""
+    found: list[Experiment] = []
+    for dataset in OURS:
+        found += table5(dataset, names=("X_IMG",), tier="reduced", seeds=3 if dataset == "nw_ucla" else 1)
+        found += table6(dataset, sets=(("X_IMG", "X_SEQ"),), tier="reduced")
+    for dataset in OURS:
+        for table in ("Table 6", "Table 1", "Table 3", "Table 2", "Table 5"):
+            found += comparison(table, dataset, tier="reduced")
+    return list(dict.fromkeys(found))  # the first places hold parts of Tables 5 and 6
+
+
+def everything() -> list[Experiment]:
+    """Every published cell that this method can fill, then the extensions."""
+    found = [e for dataset in ("ntu60", "ntu120") for t in ("1", "3", "7") for e in TABLES[f"Table {t}"](dataset)]
+    found += [e for dataset in ("pku_mmd1", "pku_mmd2") for e in table1(dataset)]
+    found += [e for dataset in FRACTIONS for e in table2(dataset)]
+    found += table4()
+    found += [e for number in (5, 6, 8, 9, 10) for e in TABLES[f"Table {number}"]("ntu60")]
+    return found + extensions()
