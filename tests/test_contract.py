@@ -21,13 +21,17 @@ from skelkit.data.clips import Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods import METHODS, build
+from skelkit.models.agcn import AGCN
+from skelkit.models.gru import BiGRU
+from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.train import SGD, Steps, Training, train
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "ascal": [
-        {"queue": 16},
+        # A-GCN's features know no bound: at the published temperature one logit takes all, and no loss is left.
+        {"queue": 16, "temperature": 100.0},
         {"queue": 16, "paradigm": "end to end", "head": "linear", "head_dim": 4},
         {"queue": 16, "paradigm": "memory bank", "head": "nonlinear", "head_dim": 4},
     ],
@@ -36,11 +40,16 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
 is tested as it is, or with its own line here."""
+SEQ, IMG, STG = BiGRU(4, 2), HCN(8, image=16, dropout=0.0), AGCN(4)
+"""Without dropout, which draws from torch's own generator: the loss is to be decided by the one that is handed in."""
 ENCODERS = [
-    Recurrent(cell, 6, layers, pool)
-    for cell, (layers, pool) in product(("rnn", "gru", "lstm"), ((1, "mean"), (2, "last")))
+    *(SEQ, IMG, STG),
+    *(
+        Recurrent(cell, 6, layers, pool)
+        for cell, (layers, pool) in product(("rnn", "gru", "lstm"), ((1, "mean"), (2, "last")))
+    ),
 ]
-SEVERAL = Representations((("SEQ", ENCODERS[0]), ("IMG", ENCODERS[-1])))
+SEVERAL = Representations((("SEQ", SEQ), ("IMG", IMG), ("STG", STG)))
 """What only a method of several representations takes."""
 SCENES = [(SBU, 1), (SBU, 2), (KINECT_V2, 1), (KINECT_V2, 2)]
 
@@ -59,9 +68,8 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         config = " ".join(str(v) for v in self.settings.values())
-        encoder = "several"
-        if isinstance(self.encoder, Recurrent):
-            encoder = f"{self.encoder.cell}-{self.encoder.layers}-{self.encoder.pool}"
+        sizes = "-".join(str(value) for value in dataclasses.astuple(self.encoder))
+        encoder = "several" if self.encoder is SEVERAL else f"{type(self.encoder).__name__}-{sizes}"
         return f"{self.method} {config}, {encoder}, {self.skeleton.name} x {self.persons}"
 
     @property

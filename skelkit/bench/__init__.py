@@ -23,7 +23,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from skelkit.bench.augmentation import views
+from skelkit.bench.agcn import agcn
+from skelkit.bench.augmentation import interskeleton_views, views
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
 from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
@@ -217,8 +218,14 @@ def memory() -> list[Line]:
     return [Line(what, "under 1,500 MB", f"{peak:,.0f} MB", peak < 1500)]
 
 
+def interskeleton() -> list[Line]:
+    """Inter-skeleton contrast: two spatio-temporal views, and the graph encoder."""
+    return [*interskeleton_views(), *agcn()]
+
+
 Part = Callable[[], list[Line]]
-PARTS: dict[str, Part] = dict(  # noqa: C408
-    views=views, step=step, features=features, open=opening, memory=memory, data=data, mocap=kinematics
-)
+PARTS: dict[str, Part] = {
+    **{"views": views, "step": step, "features": features, "open": opening, "memory": memory, "data": data},
+    **{"mocap": kinematics, "interskeleton": interskeleton},
+}
 """Every part by the name that the command line takes."""
