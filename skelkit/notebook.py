@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 from tqdm.auto import tqdm
 
 import skelkit
 from skelkit import run, store
 from skelkit.data.clips import load, present
+from skelkit.data.datasets import READERS
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.recipes.experiment import Experiment, Tier
@@ -27,18 +30,16 @@ def start(dataset: str, tier: str, missing: str = "run") -> None:
     Raises SkelkitError for an unknown tier, for a data set that is neither here nor known to a recipe, and on the
     kernel `skelkit-gpu` where there is no CUDA device.
     """
-    from skelkit.recipes.ascal_settings import SETTINGS
-
     if tier not in get_args(Tier):
         raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
     if missing not in ("run", "show"):
         raise SkelkitError(f"missing={missing!r}: give 'run' to train what has no row yet, 'show' to leave it out")
-    if dataset not in SETTINGS and not present(dataset):
+    if dataset not in READERS and not present(dataset):
         load(dataset)  # says where it was sought
     print(f"skelkit {skelkit.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
     print(f"device: {device()} ({device_name()}); store: {store_folder()}")
     there = f"{len(load(dataset))} clips" if present(dataset) else "not present: committed rows are shown"
-    replaced = tier == "smoke" and dataset in SETTINGS and dataset != "synthetic"  # as recipes/tiers.py does it
+    replaced = tier == "smoke" and dataset in READERS  # as recipes/tiers.py does it
     stand_in = ", where synthetic clips stand in for it" if replaced else ""
     print(f"data: {dataset}, {there}; tier: {tier}{stand_in}")
 
@@ -53,12 +54,11 @@ def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: 
     standing, measured, without = 0, 0, 0
     for experiment in (bar := tqdm(list(experiments), unit="experiment", leave=False)):
         bar.set_description(f"{experiment.cell.row}, {experiment.cell.column}")
-        name = experiment.evaluation.weights.data.name
         known = [] if recompute else run.rows_of(experiment)
         if known:
             standing += 1
             found += known
-        elif missing == "run" and present(name):
+        elif missing == "run" and run.ready(experiment.evaluation):
             measured += 1
             found += run.evaluate(experiment, recompute=recompute)
         else:
@@ -75,7 +75,7 @@ def histories(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.
     chosen = [e for e in experiments if e.evaluation.weights.training.schedule.epochs]
     for experiment in (bar := tqdm(chosen, unit="training", leave=False)):
         bar.set_description(f"{experiment.cell.row}, {experiment.cell.column}")
-        if missing == "run" and present(experiment.evaluation.weights.data.name):
+        if missing == "run" and run.ready(experiment.evaluation):
             run.weights_folder(experiment.evaluation.weights)
     whole = all(store.built("weights", e.evaluation.weights) for e in chosen)
     names = ["row", "column", "seed", "fold", "epoch", "loss"]
@@ -89,6 +89,9 @@ def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.D
     table_of[numbers] = table_of[numbers].round(1) + 0.0  # no -0.0
     shown = table_of.astype(dict.fromkeys(numbers, object))
     shown = shown.where(shown.notna(), "")
+    absent = [name for name in shown["dataset"].unique() if not present(name)]
+    ours = ~shown["note"].str.contains(r"\bcited\b")
+    shown.loc[ours & shown["dataset"].isin(absent) & (shown["status"] == "not run"), "status"] += ": data not present"
     return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
 
 
@@ -106,6 +109,56 @@ def by_seed(
     if len(wanted):
         found = found[found["size"] >= wanted.value_counts().reindex(found.index.to_flat_index()).to_numpy()]
     return found["mean"].rename("value").reset_index()
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far one cell is above another, in points."""
+
+    mean: float
+    """Over the seeds that both have; NaN where there is none."""
+    half: float
+    """Half the width of the 95 % interval: Student's over several seeds, that of drawing the test clips of one."""
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        if not self.seeds:
+            return "not compared with"
+        return "not told apart from" if abs(self.mean) <= self.half else "above" if self.mean > 0 else "below"
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.1f} ± {self.half:.1f}, n = {self.seeds}" if self.seeds else "not run"
+
+
+def lead(
+    rows: Iterable[Row], one: tuple[str, str], other: tuple[str, str], metric: str = "top-1", by: str = "last"
+) -> Lead:
+    """The lead of one cell (row, column) over another, seed by seed. by: the selection, as in `by_seed`.
+
+    Of one seed the interval takes the test clips as drawn anew for each of the two, and says nothing of other seeds.
+    """
+    rows = list(rows)
+    values = by_seed(rows, metric, by).pivot(index="seed", columns=["row", "column"], values="value")
+    pair = values.reindex(columns=pd.MultiIndex.from_tuples([one, other])).dropna().to_numpy()
+    n = len(pair)
+    if not n:
+        return Lead(np.nan, np.nan, 0)
+    differences = pair[:, 0] - pair[:, 1]
+    if n > 1:
+        half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
+    else:
+        cell = [r for r in rows if (r.row, r.column, r.metric, r.selection) == (*one, metric, by)]
+        clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
+        half = 1.96 * float(np.sum(pair * (100 - pair)) / clips) ** 0.5
+    return Lead(float(differences.mean()), float(half), n)
+
+
+def standing(leads: Mapping[str, Lead]) -> str:
+    """Leads over named rivals in words: "above a (+3.1 ± 1.2, n = 3); not told apart from b (...)"."""
+    words = ("above", "not told apart from", "below")
+    groups = {word: [f"{name} ({each})" for name, each in leads.items() if each.verdict == word] for word in words}
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in groups.items() if names)
 
 
 def pivot(

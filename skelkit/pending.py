@@ -11,17 +11,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 
 from skelkit import store
-from skelkit.data.clips import load, present
+from skelkit.data.clips import load
 from skelkit.data.protocols import split
+from skelkit.data.views import DataSpec
 from skelkit.device import device_name
 from skelkit.files import SkelkitError
+from skelkit.models.representations import Representations
+from skelkit.models.rnn import Recurrent
 from skelkit.recipes import PAPERS
 from skelkit.recipes.experiment import Data, Experiment, Weights
-from skelkit.run import evaluate, rows_of
+from skelkit.run import evaluate, ready, rows_of
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,17 @@ class Job:
 def pending(papers: Sequence[str] = ()) -> list[Job]:
     """Every experiment of the recipes at tier `paper` whose data is here and that no committed row fills, cheapest
     first. Raises SkelkitError for an unknown paper."""
-    known = [e for paper in papers or PAPERS for e in _recipe(paper) if present(e.evaluation.weights.data.name)]
-    rate = _rate(known)
+    known = [e for paper in papers or PAPERS for e in _recipe(paper) if ready(e.evaluation)]
+    rates = {paper: _rate([e for e in known if e.cell.paper == paper]) for paper in {e.cell.paper for e in known}}
+    rate = _rate(known) if None in rates.values() else None  # a paper without rows goes by the others'
     by_weights: dict[str, list[Experiment]] = {}
     for experiment in known:
         if not rows_of(experiment):
             by_weights.setdefault(store.key(experiment.evaluation.weights), []).append(experiment)
     jobs = []
     for group in by_weights.values():
-        minutes = None if rate is None else work(group[0].evaluation.weights) * rate / 60
-        jobs.append(Job(tuple(group), minutes))
+        own = rates[group[0].cell.paper] or rate
+        jobs.append(Job(tuple(group), None if own is None else work(group[0].evaluation.weights) * own / 60))
     return sorted(jobs, key=lambda job: job.minutes or 0)
 
 
@@ -65,20 +70,41 @@ def _recipe(paper: str) -> list[Experiment]:
 
 
 def work(weights: Weights) -> float:
-    """A measure of training's cost: clips times frames times the encoder's multiply-adds, times epochs and two more for
-    the evaluation's passes."""
-    clips, inputs = _size(weights.data)
-    width, layers = getattr(weights.encoder, "width", 256), getattr(weights.encoder, "layers", 1)
-    step = width * (width + inputs) * layers * weights.data.view.frames
+    """A measure of training's cost: clips times the encoders' multiply-adds, times epochs and two more for the
+    evaluation's passes."""
+    data = weights.data
+    frames = (data.eval_view or data.view).frames  # what an encoder sees: a view may be cropped from more
+    clips, spec = _size(data)
     before = work(weights.start) if weights.start else 0.0
-    return before + clips * step * (weights.training.schedule.epochs + 2)
+    return before + clips * _pass(weights.encoder, spec, frames) * (weights.training.schedule.epochs + 2)
+
+
+def _pass(encoder: Any, spec: DataSpec, frames: int) -> float:
+    """The multiply-adds of one clip's way through an encoder, or through several; of recurrent ones a rough count."""
+    if isinstance(encoder, Representations):
+        return sum(_pass(each, spec, frames) for _, each in encoder.encoders)
+    if isinstance(encoder, Recurrent):
+        return encoder.width * (encoder.width + 3 * len(spec.skeleton) * spec.persons) * encoder.layers * frames
+    return _counted(encoder, spec, frames)
 
 
 @lru_cache(maxsize=64)
-def _size(data: Data) -> tuple[int, int]:
-    """Training clips, and numbers a frame."""
+def _counted(encoder: Any, spec: DataSpec, frames: int) -> float:
+    """Counted by torch, while one clip passes through an encoder that is built for it."""
+    from torch.utils.flop_counter import FlopCounterMode  # a second's import, which `skelkit --help` need not wait for
+
+    clip = torch.zeros(1, 3, frames, len(spec.skeleton), spec.persons)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        encoder.build(spec).eval()(clip)
+    return counter.get_total_flops() / 2
+
+
+@lru_cache(maxsize=64)
+def _size(data: Data) -> tuple[int, DataSpec]:
+    """How many training clips, and what one of them is like."""
     clips = load(data.name)
-    return len(split(clips, data.split, data.fold).train), 3 * len(clips.skeleton) * clips.persons
+    one = DataSpec(1, len(clips.classes), clips.skeleton, clips.persons)
+    return len(split(clips, data.split, data.fold).train), one
 
 
 def _rate(experiments: list[Experiment]) -> float | None:

@@ -20,9 +20,11 @@ from skelkit.data.views import View
 from skelkit.device import device_name
 from skelkit.evaluate.knn import KNN
 from skelkit.files import SkelkitError
+from skelkit.models.gru import BiGRU
+from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.pending import Job
-from skelkit.recipes import ascal
+from skelkit.recipes import ascal, interskeleton
 from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment
 from skelkit.report import results
 from skelkit.report.results import Row
@@ -142,6 +144,37 @@ def test_a_wider_encoder_and_a_pretraining_before_it_cost_more() -> None:
     tuned = replace(small, start=small)
     assert pending.work(wide) > pending.work(small)
     assert pending.work(tuned) == pytest.approx(2 * pending.work(small))
+
+
+def test_several_encoders_cost_the_sum_of_each_and_the_wider_more() -> None:
+    def cost(*names: str, narrower: int = 8) -> float:
+        weights = interskeleton.pretraining("here", "xsub", names=names)
+        encoders = tuple((n, replace(c, width=c.width // narrower)) for n, c in weights.encoder.encoders)  # type: ignore[attr-defined]
+        return pending.work(replace(weights, encoder=Representations(encoders)))
+
+    alone = [cost(name) for name in ("X_IMG", "X_SEQ", "X_STG")]
+    assert cost("X_IMG", "X_SEQ", "X_STG") == pytest.approx(sum(alone))
+    assert len(set(alone)) == 3
+    assert all(cost(name, narrower=4) > cost(name) for name in ("X_IMG", "X_SEQ", "X_STG"))
+
+
+def test_a_dense_layer_s_work_is_its_multiply_adds_by_hand() -> None:
+    weights = interskeleton.pretraining("here", "xsub", names=("X_SEQ",))
+    gru = BiGRU(width=5, layers=1)
+    clips, spec = pending._size(weights.data)
+    inputs = 3 * len(spec.skeleton) * spec.persons
+    a_clip = 2 * 64 * 3 * 5 * (inputs + 5)  # directions, frames, gates, units
+    epochs = weights.training.schedule.epochs + 2
+    assert pending.work(replace(weights, encoder=Representations((("X_SEQ", gru),)))) == clips * a_clip * epochs
+
+
+def test_a_paper_s_estimates_go_by_its_own_rows(recipe: list[Experiment]) -> None:
+    other = [replace(e, cell=replace(e.cell, paper="other")) for e in (experiment(seed=2), experiment(seed=3))]
+    recipe += [experiment(seed=0), experiment(seed=1), *other]
+    committed(recipe[0], seconds=10.0)
+    committed(other[0], seconds=1000.0)
+    minutes = {job.experiments[0].cell.paper: job.minutes for job in pending.pending()}
+    assert minutes == {"toy": pytest.approx(10 / 60), "other": pytest.approx(1000 / 60)}
 
 
 def test_an_unknown_paper_is_refused() -> None:

@@ -275,3 +275,51 @@ def test_every_experiment_of_a_published_data_set_names_a_published_table() -> N
 def test_a_random_encoder_stands_beside_every_comparison() -> None:
     for name in ("table2", "table3", "table4", "table5", "figure9"):
         assert "random encoder" in {e.cell.row for e in getattr(ascal, name)()}
+
+
+# ── published cells of inter-skeleton contrast ──────────────────────────────────────────────────────────────────────
+
+KEY_OF_A_CELL = ["table", "row", "column", "dataset", "split", "labels", "metric"]
+
+
+def made_by_inter_skeleton() -> set[tuple[str, ...]]:
+    """What the experiments on the paper's own data sets would fill."""
+    experiments = [(e, e.evaluation.weights.data) for e in interskeleton.everything()]
+    return {
+        (
+            *(e.cell.table, e.cell.row, e.cell.column, data.name, e.evaluation.split or data.split, e.cell.labels),
+            "kNN top-1" if isinstance(e.evaluation.protocol, KNN) else "top-1",
+        )
+        for e, data in experiments
+        if data.name in interskeleton.PAPERS_OWN
+    }
+
+
+def test_every_number_of_inter_skeleton_contrast_that_is_not_cited_has_an_experiment() -> None:
+    cells = published.cells("interskeleton")
+    cells = cells[cells["metric"].isin(["top-1", "kNN top-1"]) & ~cells["note"].str.contains(r"\bcited\b")]
+    printed = set(cells[KEY_OF_A_CELL].itertuples(index=False, name=None))
+    assert len(printed) == 6 + 20 + 4 + 2 + 21 + 12 + 8 + 5 + 3 + 12  # of Tables 1 to 10
+    assert printed - made_by_inter_skeleton() == set()
+
+
+def test_every_experiment_of_inter_skeleton_contrast_fills_a_printed_cell_or_is_a_random_encoder() -> None:
+    printed = set(published.cells("interskeleton")[KEY_OF_A_CELL].itertuples(index=False, name=None))
+    unprinted = made_by_inter_skeleton() - printed
+    assert {row for _, row, *_ in unprinted} == {"random encoder"}
+    assert {table for table, *_ in unprinted} == {"Table 1", "Table 3", "Table 5"}
+
+
+def test_extensions_of_inter_skeleton_contrast_use_the_printed_rows_and_meet_no_printed_cell() -> None:
+    printed = published.cells("interskeleton")
+    extensions = interskeleton.extensions()
+    assert {e.tier for e in extensions} == {"reduced"}
+    assert not {e.evaluation.weights.data.name for e in extensions} & set(printed["dataset"])
+    known = {*zip(printed["table"], printed["row"], strict=True)}
+    assert {(e.cell.table, e.cell.row) for e in extensions if e.cell.row != "random encoder"} <= known
+
+
+def test_the_folds_of_a_data_set_share_a_column_so_that_they_are_averaged() -> None:
+    for make in (interskeleton.table1, interskeleton.table5):
+        cells = {(e.cell, e.evaluation.weights.data.fold) for e in make("sbu")}
+        assert len(cells) == 5 * len({cell for cell, _ in cells})

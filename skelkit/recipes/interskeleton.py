@@ -41,7 +41,7 @@ FRACTIONS = {"ntu60": (0.01, 0.05, 0.1, 0.2), "pku_mmd1": (0.01, 0.1)}
 
 @dataclass(frozen=True)
 class Place:
-    """One column of a table: a split, and a fold of it."""
+    """One column of a table: a split, and a fold of it (a column of folds shows their mean)."""
 
     column: str
     split: str
@@ -54,7 +54,7 @@ def places(dataset: str, endings: Sequence[str] | None = None) -> Iterator[Place
     for ending, split in given.splits.items():
         if endings is None or ending in endings:
             for fold in range(5) if split == "folds" else [None]:
-                yield Place(f"{given.title} {ending}" + ("" if fold is None else f" {fold + 1}"), split, fold)
+                yield Place(f"{given.title} {ending}", split, fold)
 
 
 def _ablated(dataset: str) -> Sequence[str] | None:
@@ -160,16 +160,11 @@ def table5(dataset: str = "ntu60", names: Sequence[str] = REPRESENTATIONS, **opt
             for row, (temporal, pose, jitter) in AUGMENTED.items():
                 steps = augmentation(temporal, pose, jitter, variant=options.get("variant", "paper"))
                 weights = pretrain(names=(name,), steps=steps)
-                yield _cell("Table 5", row, _column(name, place)), Evaluation(weights, _linear(dataset))
+                yield _cell("Table 5", row, name), Evaluation(weights, _linear(dataset))
             random = untrained(pretrain(names=(name,)))
-            yield _cell("Table 5", "random encoder", _column(name, place)), Evaluation(random, _linear(dataset))
+            yield _cell("Table 5", "random encoder", name), Evaluation(random, _linear(dataset))
 
     return _experiments(dataset, _ablated(dataset), cells, **options)
-
-
-def _column(name: str, place: Place) -> str:
-    """The representation's name; of a data set in folds, with the fold."""
-    return name if place.fold is None else f"{name}, fold {place.fold + 1}"
 
 
 def table6(
@@ -183,7 +178,7 @@ def table6(
             row = f"Intra ({names[0]} only)" if len(names) == 1 else f"Inter ({', '.join(names)})"
             for name in names:
                 evaluation = Evaluation(pretrain(names=names), _linear(dataset), name)
-                yield _cell("Table 6", row, _column(name, place)), evaluation
+                yield _cell("Table 6", row, name), evaluation
 
     return _experiments(dataset, _ablated(dataset), cells, **options)
 

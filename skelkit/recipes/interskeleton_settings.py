@@ -49,7 +49,7 @@ SETTINGS = {
         *(512, 450, FRAMES, 32, "xview-v3-leakfree"),
     ),
     "utd_mhad": Setting("UTD-MHAD", {"x-sub": "xsub"}, 256, frames=FRAMES, batch=32),
-    "sbu": Setting("SBU", {"fold": "folds"}, 128, frames=FRAMES, batch=32),
+    "sbu": Setting("SBU", {"five folds": "folds"}, 128, frames=FRAMES, batch=32),
     "synthetic": Setting("synthetic", {"x-view": "xview", "x-sub": "xsub"}, 512, frames=FRAMES, batch=32),
 }
 OTHER = Setting("", {"x-sub": "xsub"}, 512, frames=FRAMES, batch=32)

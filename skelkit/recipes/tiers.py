@@ -56,9 +56,12 @@ def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
     if isinstance(protocol, Linear | AugmentedLinear):
         epochs = min(protocol.schedule.epochs, limits.linear_epochs)
         protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
+    weights = _shorter(evaluation.weights, limits)
+    replaced = weights.data.name != evaluation.weights.data.name
     evaluation = replace(
         evaluation,
-        weights=_shorter(evaluation.weights, limits),
+        weights=weights,
+        split="" if replaced else evaluation.split,  # the stand-in's clips are split as the weights' are
         protocol=protocol,
         beside=tuple(_shorter(other, limits) for other in evaluation.beside),
     )
