@@ -225,7 +225,13 @@ def interskeleton() -> list[Line]:
 
 Part = Callable[[], list[Line]]
 PARTS: dict[str, Part] = {
-    **{"views": views, "step": step, "features": features, "open": opening, "memory": memory, "data": data},
-    **{"mocap": kinematics, "interskeleton": interskeleton},
+    "views": views,
+    "step": step,
+    "features": features,
+    "open": opening,
+    "memory": memory,
+    "data": data,
+    "mocap": kinematics,
+    "interskeleton": interskeleton,
 }
 """Every part by the name that the command line takes."""

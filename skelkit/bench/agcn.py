@@ -66,11 +66,11 @@ def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
     return F.batch_norm(x, *known, norm.weight, norm.bias, norm.training, eps=norm.eps)
 
 
-def agcn(batch: int = 16, frames: int = 64, rounds: int = 5) -> list[Line]:
+def agcn(batch: int = 16, frames: int = 64, rounds: int = 5, width: int = 64) -> list[Line]:
     """A training step's forward and backward on two persons of 25 joints, in 32 bit and under bf16 autocast."""
     keep_freed_memory()
     torch.manual_seed(0)
-    encoder = AGCN().build(DataSpec(batch, 60, KINECT_V2, 2)).to(device())
+    encoder = AGCN(width).build(DataSpec(batch, 60, KINECT_V2, 2)).to(device())
     x = torch.randn(batch, 3, frames, len(KINECT_V2), 2, device=device())
 
     def step(encode: Callable[[Tensor], Tensor], half: bool) -> None:
