@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -67,10 +67,13 @@ def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: 
     return found
 
 
-def histories(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
+def histories(
+    experiments: Iterable[Experiment], *, missing: str = "run", monitors: Sequence[str] = ()
+) -> pd.DataFrame:
     """The training curves of experiments, one line an epoch; what the store does not hold is trained first.
 
     missing: "show" trains nothing. The table is empty unless every training is there, so that no half of it is kept.
+    monitors: columns to add, such as "kNN top-1" of pretraining; empty in the epochs that were not looked at.
     """
     chosen = [e for e in experiments if e.evaluation.weights.training.schedule.epochs]
     for experiment in (bar := tqdm(chosen, unit="training", leave=False)):
@@ -78,7 +81,7 @@ def histories(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.
         if missing == "run" and run.ready(experiment.evaluation):
             run.weights_folder(experiment.evaluation.weights)
     whole = all(store.built("weights", e.evaluation.weights) for e in chosen)
-    names = ["row", "column", "seed", "fold", "epoch", "loss"]
+    names = ["row", "column", "seed", "fold", "epoch", "loss", *monitors]
     return pd.DataFrame(run.curves(chosen) if whole else []).reindex(columns=names)
 
 
@@ -132,14 +135,20 @@ class Lead:
 
 
 def lead(
-    rows: Iterable[Row], one: tuple[str, str], other: tuple[str, str], metric: str = "top-1", by: str = "last"
+    rows: Iterable[Row],
+    one: tuple[str, str],
+    other: tuple[str, str],
+    metric: str = "top-1",
+    experiments: Iterable[Experiment] = (),
 ) -> Lead:
-    """The lead of one cell (row, column) over another, seed by seed. by: the selection, as in `by_seed`.
+    """The lead of one cell (row, column) over another, seed by seed, at the last epoch.
 
     Of one seed the interval takes the test clips as drawn anew for each of the two, and says nothing of other seeds.
+    experiments: what was to be run; a seed that lacks one of its folds is then left out.
     """
-    rows = list(rows)
-    values = by_seed(rows, metric, by).pivot(index="seed", columns=["row", "column"], values="value")
+    rows = [row for row in rows if row.selection == "last"]
+    values = by_seed(rows, metric, experiments=experiments)
+    values = values.pivot(index="seed", columns=["row", "column"], values="value")
     pair = values.reindex(columns=pd.MultiIndex.from_tuples([one, other])).dropna().to_numpy()
     n = len(pair)
     if not n:
@@ -148,7 +157,7 @@ def lead(
     if n > 1:
         half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
     else:
-        cell = [r for r in rows if (r.row, r.column, r.metric, r.selection) == (*one, metric, by)]
+        cell = [r for r in rows if (r.row, r.column, r.metric) == (*one, metric)]
         clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
         half = 1.96 * float(np.sum(pair * (100 - pair)) / clips) ** 0.5
     return Lead(float(differences.mean()), float(half), n)
