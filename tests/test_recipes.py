@@ -323,3 +323,18 @@ def test_the_folds_of_a_data_set_share_a_column_so_that_they_are_averaged() -> N
     for make in (interskeleton.table1, interskeleton.table5):
         cells = {(e.cell, e.evaluation.weights.data.fold) for e in make("sbu")}
         assert len(cells) == 5 * len({cell for cell, _ in cells})
+
+
+def test_at_no_tier_of_inter_skeleton_contrast_is_a_queue_smaller_than_the_batch() -> None:
+    for e in interskeleton.everything():
+        for tier in get_args(Tier) if e.tier == "paper" else ():
+            weights = at_tier(e, tier).evaluation.weights
+            weights = weights.start or weights
+            if hasattr(weights.method, "queue"):
+                assert weights.method.queue >= min(weights.training.batch, weights.data.clips or weights.training.batch)
+
+
+def test_where_synthetic_clips_stand_in_an_evaluation_has_no_split_of_the_data_set_s_own() -> None:
+    splits = {e.evaluation.split for e in interskeleton.table1("nw_ucla", tier="smoke")}
+    assert splits == {""}
+    assert "xview-v3" in {e.evaluation.split for e in interskeleton.table1("nw_ucla", tier="reduced")}
