@@ -50,17 +50,29 @@ def pending(papers: Sequence[str] = ()) -> list[Job]:
     """Every experiment of the recipes at tier `paper` whose data is here and that no committed row fills, cheapest
     first. Raises SkelkitError for an unknown paper."""
     known = [e for paper in papers or PAPERS for e in _recipe(paper) if ready(e.evaluation)]
-    rates = {paper: _rate([e for e in known if e.cell.paper == paper]) for paper in {e.cell.paper for e in known}}
-    rate = _rate(known) if None in rates.values() else None  # a paper without rows goes by the others'
+    alike: dict[object, list[Experiment]] = {}
+    for experiment in known:
+        for group in _groups(experiment):
+            alike.setdefault(group, []).append(experiment)
+    rates = {group: _rate(members) for group, members in alike.items()}
     by_weights: dict[str, list[Experiment]] = {}
     for experiment in known:
         if not rows_of(experiment):
             by_weights.setdefault(store.key(experiment.evaluation.weights), []).append(experiment)
     jobs = []
-    for group in by_weights.values():
-        own = rates[group[0].cell.paper] or rate
-        jobs.append(Job(tuple(group), None if own is None else work(group[0].evaluation.weights) * own / 60))
+    for sharing in by_weights.values():
+        rate = next((rates[group] for group in _groups(sharing[0]) if rates[group]), None)
+        minutes = None if rate is None else work(sharing[0].evaluation.weights) * rate / 60
+        jobs.append(Job(tuple(sharing), minutes))
     return sorted(jobs, key=lambda job: job.minutes or 0)
+
+
+def _groups(experiment: Experiment) -> tuple[object, ...]:
+    """Whose rows an estimate goes by, the first that has any: the paper's with such encoders, the paper's, all."""
+    encoder = experiment.evaluation.weights.encoder
+    configs = [each for _, each in encoder.encoders] if isinstance(encoder, Representations) else [encoder]
+    paper = experiment.cell.paper
+    return (paper, *sorted(type(config).__name__ for config in configs)), paper, None
 
 
 def _recipe(paper: str) -> list[Experiment]:

@@ -21,6 +21,7 @@ from skelkit.device import device_name
 from skelkit.evaluate.knn import KNN
 from skelkit.files import SkelkitError
 from skelkit.models.gru import BiGRU
+from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.pending import Job
@@ -175,6 +176,21 @@ def test_a_paper_s_estimates_go_by_its_own_rows(recipe: list[Experiment]) -> Non
     committed(other[0], seconds=1000.0)
     minutes = {job.experiments[0].cell.paper: job.minutes for job in pending.pending()}
     assert minutes == {"toy": pytest.approx(10 / 60), "other": pytest.approx(1000 / 60)}
+
+
+def test_estimates_go_by_rows_of_such_encoders_where_there_are_any(recipe: list[Experiment]) -> None:
+    def of(names: tuple[str, ...], seed: int) -> Experiment:
+        base = interskeleton.pretraining("here", "xsub", seed=seed, names=names)
+        tiny = {"X_IMG": HCN(width=4), "X_SEQ": BiGRU(width=4, layers=1)}
+        return replace(
+            experiment(),
+            evaluation=Evaluation(replace(base, encoder=Representations(tuple((n, tiny[n]) for n in names))), KNN()),
+        )
+
+    recipe += [of(("X_IMG",), 0), of(("X_IMG",), 1), of(("X_SEQ",), 0), of(("X_SEQ",), 1)]
+    committed(recipe[0], seconds=60.0)
+    committed(recipe[2], seconds=600.0)
+    assert sorted(job.minutes or 0 for job in pending.pending()) == pytest.approx([1, 10])
 
 
 def test_an_unknown_paper_is_refused() -> None:
