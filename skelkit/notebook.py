@@ -19,6 +19,7 @@ from skelkit.data.clips import load, present
 from skelkit.data.datasets import READERS
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
+from skelkit.pending import ready
 from skelkit.recipes.experiment import Experiment, Tier
 from skelkit.report import published
 from skelkit.report.results import Row
@@ -58,7 +59,7 @@ def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: 
         if known:
             standing += 1
             found += known
-        elif missing == "run" and run.ready(experiment.evaluation):
+        elif missing == "run" and ready(experiment.evaluation):
             measured += 1
             found += run.evaluate(experiment, recompute=recompute)
         else:
@@ -67,9 +68,7 @@ def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: 
     return found
 
 
-def histories(
-    experiments: Iterable[Experiment], *, missing: str = "run", monitors: Sequence[str] = ()
-) -> pd.DataFrame:
+def histories(experiments: Iterable[Experiment], *, missing: str = "run", monitors: Sequence[str] = ()) -> pd.DataFrame:
     """The training curves of experiments, one line an epoch; what the store does not hold is trained first.
 
     missing: "show" trains nothing. The table is empty unless every training is there, so that no half of it is kept.
@@ -78,7 +77,7 @@ def histories(
     chosen = [e for e in experiments if e.evaluation.weights.training.schedule.epochs]
     for experiment in (bar := tqdm(chosen, unit="training", leave=False)):
         bar.set_description(f"{experiment.cell.row}, {experiment.cell.column}")
-        if missing == "run" and run.ready(experiment.evaluation):
+        if missing == "run" and ready(experiment.evaluation):
             run.weights_folder(experiment.evaluation.weights)
     whole = all(store.built("weights", e.evaluation.weights) for e in chosen)
     names = ["row", "column", "seed", "fold", "epoch", "loss", *monitors]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from skelkit import store
-from skelkit.data.clips import load
+from skelkit.data.clips import load, present
 from skelkit.data.protocols import split
 from skelkit.data.views import DataSpec
 from skelkit.device import device_name
@@ -24,8 +24,8 @@ from skelkit.files import SkelkitError
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.recipes import PAPERS
-from skelkit.recipes.experiment import Data, Experiment, Weights
-from skelkit.run import evaluate, ready, rows_of
+from skelkit.recipes.experiment import Data, Evaluation, Experiment, Weights
+from skelkit.run import evaluate, rows_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ def pending(papers: Sequence[str] = ()) -> list[Job]:
         minutes = None if rate is None else work(sharing[0].evaluation.weights) * rate / 60
         jobs.append(Job(tuple(sharing), minutes))
     return sorted(jobs, key=lambda job: job.minutes or 0)
+
+
+def ready(evaluation: Evaluation) -> bool:
+    """Whether all data that an evaluation needs is here: its own, and what its encoders were pretrained on."""
+    asked = [evaluation.weights, *evaluation.beside]
+    asked += [weights.start for weights in asked if weights.start]
+    return all(present(weights.data.name) for weights in asked)
 
 
 def _groups(experiment: Experiment) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 import skelkit
 from skelkit import store
-from skelkit.data.clips import Clips, load, present
+from skelkit.data.clips import Clips, load
 from skelkit.data.preprocess import preprocess
 from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident
@@ -283,13 +283,6 @@ def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:
     ]
     results.append(rows, rows_folder(experiment.tier))
     return rows
-
-
-def ready(evaluation: Evaluation) -> bool:
-    """Whether all data that an evaluation needs is here: its own, and what its encoders were pretrained on."""
-    asked = [evaluation.weights, *evaluation.beside]
-    asked += [weights.start for weights in asked if weights.start]
-    return all(present(weights.data.name) for weights in asked)
 
 
 def rows_folder(tier: str) -> Path | None:

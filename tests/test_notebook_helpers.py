@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from skelkit import notebook, run
+from skelkit import notebook
 from skelkit.notebook import Lead
+from skelkit.pending import ready
 from skelkit.recipes import interskeleton
 from skelkit.report.results import Row
 
@@ -77,7 +78,7 @@ def test_a_cell_whose_data_is_not_here_says_so_unless_it_is_cited() -> None:
 @pytest.mark.usefixtures("_no_data")
 def test_an_evaluation_is_ready_only_with_the_data_of_its_pretraining() -> None:
     own = interskeleton.table1("synthetic")[0].evaluation
-    assert run.ready(own)
+    assert ready(own)
     transferred = interskeleton.table4("synthetic", sources=("ntu60",))[0].evaluation
-    assert not run.ready(transferred)
-    assert not run.ready(replace(own, beside=(interskeleton.pretraining("ntu60", "xview"),)))
+    assert not ready(transferred)
+    assert not ready(replace(own, beside=(interskeleton.pretraining("ntu60", "xview"),)))
