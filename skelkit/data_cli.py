@@ -168,7 +168,7 @@ def _template(arguments: argparse.Namespace) -> None:
         return
     if len(arguments.where) != 1:
         raise SkelkitError(f"data template {' '.join(arguments.where)}: give FOLDER, or: cmu RAW_FOLDER")
-    from skelkit.data import template
+    from skelkit.data.datasets import template
 
     for path in template.write(Path(arguments.where[0])):
         print(path)

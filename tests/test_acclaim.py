@@ -13,8 +13,8 @@ from scipy.io import loadmat
 from scipy.spatial.transform import Rotation
 
 from skelkit.bench import mocap as bench_mocap
-from skelkit.data import acclaim, asf, mocap
-from skelkit.data.mocap import INCH
+from skelkit.data.formats import acclaim, asf, mocap
+from skelkit.data.formats.mocap import INCH
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 

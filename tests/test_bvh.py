@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mocap_files import bvh_text, put, raw_folder
 
 from skelkit.bench import mocap as bench_mocap
-from skelkit.data import acclaim, asf, bvh
-from skelkit.data.mocap import INCH
+from skelkit.data.formats import acclaim, asf, bvh
+from skelkit.data.formats.mocap import INCH
 from skelkit.files import SkelkitError
 
 BVH = """HIERARCHY

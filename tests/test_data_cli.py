@@ -259,7 +259,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, **functions: Callable
 def test_template_writes_an_example_and_names_its_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in(monkeypatch, "skelkit.data.template", write=lambda folder: [folder / "a.toml", folder / "b.csv"])
+    stand_in(monkeypatch, "skelkit.data.datasets.template", write=lambda folder: [folder / "a.toml", folder / "b.csv"])
     assert skelkit("template", "mine") == 0
     assert capsys.readouterr().out.splitlines() == [str(Path("mine/a.toml")), str(Path("mine/b.csv"))]
 

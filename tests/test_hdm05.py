@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocap_files import amc_text, asf_text, put, raw_folder
 
-from skelkit.data import acclaim, asf
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import hdm05, import_raw
 from skelkit.data.datasets.labels import stratified_folds
+from skelkit.data.formats import acclaim, asf
 from skelkit.data.importing import Source, read_clips
 from skelkit.data.protocols import split
 from skelkit.data.skeleton import ACCLAIM

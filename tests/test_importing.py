@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from skelkit.data import importing, parts
+from skelkit.data import importing
 from skelkit.data.clips import Clips
-from skelkit.data.importing import Imported, RawClip, Reading, Source, import_clips, read_clips
+from skelkit.data.importing import Imported, RawClip, Reading, Source, import_clips, parts, read_clips
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocap_files import bvh_text, put
 
-from skelkit.data import bvh
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, mhad
+from skelkit.data.formats import bvh
 from skelkit.data.importing import read_clips
 from skelkit.data.protocols import split
 from skelkit.files import SkelkitError

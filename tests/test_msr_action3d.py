@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelkit.data.clips import Clips
-from skelkit.data.datasets import import_raw, msr_action3d, reading, tables
+from skelkit.data.datasets import import_raw, msr_action3d, reading
+from skelkit.data.formats import tables
 from skelkit.data.importing import read_clips
 from skelkit.files import SkelkitError, data_folders
 

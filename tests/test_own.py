@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelkit.batch import run_notebooks
-from skelkit.data import own, template
 from skelkit.data.clips import Clips, load
-from skelkit.data.datasets import import_raw
+from skelkit.data.datasets import import_raw, own, template
 from skelkit.data.importing import read_clips
 from skelkit.data.protocols import split
 from skelkit.data.skeleton import KINECT_V2, Skeleton

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelkit.data.unpickle import load
+from skelkit.data.formats.unpickle import load
 from skelkit.files import SkelkitError
 
 PLAIN = {

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
 from skelkit.data.clips import Clips
-from skelkit.data.datasets import import_raw, mat, utd_mhad
+from skelkit.data.datasets import import_raw, utd_mhad
+from skelkit.data.formats import mat
 from skelkit.data.importing import read_clips
 from skelkit.files import SkelkitError, data_folders
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skelkit.data import npz
 from skelkit.data.checks import check_labels, check_shapes, first_not_finite, integers
+from skelkit.data.formats import npz
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import Digest, SkelkitError, data_folders, sha256, store_folder, whole_folder
 

@@ -64,8 +64,7 @@ def import_raw(
     how: what `importing.import_clips` takes. Nothing is written where a file is at fault. Raises SkelkitError that
     names the file, the place and the mend.
     """
-    from skelkit.data import own
-    from skelkit.data.datasets import processed
+    from skelkit.data.datasets import own, processed
     from skelkit.data.download import provenance
 
     path, to, options = Path(folder), Path(destination) / name, options or {}

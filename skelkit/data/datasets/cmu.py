@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from skelkit.data import acclaim
-from skelkit.data.asf import read_known
 from skelkit.data.datasets import labels
+from skelkit.data.formats import acclaim
+from skelkit.data.formats.asf import read_known
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from skelkit.data import acclaim, asf
 from skelkit.data.datasets import labels
+from skelkit.data.formats import acclaim, asf
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from skelkit.data import bvh
+from skelkit.data.formats import bvh
+from skelkit.data.formats.mocap import as_clip
 from skelkit.data.importing import RawClip, Reading, Source
-from skelkit.data.mocap import as_clip
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
 

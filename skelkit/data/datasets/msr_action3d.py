@@ -16,10 +16,10 @@ import numpy as np
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import folder as files
-from skelkit.data.datasets import tables
+from skelkit.data.formats import tables
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton, skeleton_of
-from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (

@@ -22,10 +22,10 @@ import numpy as np
 from jaxtyping import Float
 
 from skelkit.data.datasets import folder as files
-from skelkit.data.datasets import tables
+from skelkit.data.formats import tables
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V1
-from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (

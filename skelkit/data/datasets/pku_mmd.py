@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from skelkit.data.formats.text import AGAIN, Fields
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.text import AGAIN, Fields
 from skelkit.files import SkelkitError
 
 _ACTIONS = """

@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from skelkit.data.checks import check_labels, integers
 from skelkit.data.clips import COLUMNS, Clips, refuse_other, write
-from skelkit.data.parts import Part, fitting, folder_of, key, make_part, padded
-from skelkit.data.reading import RawClip, Reading, Source, read
+from skelkit.data.importing.parts import Part, fitting, folder_of, key, make_part, padded
+from skelkit.data.importing.reading import RawClip, Reading, Source, read
 from skelkit.files import SkelkitError
 
 __all__ = ["Imported", "RawClip", "Reading", "Source", "import_clips", "read_clips"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.data.mocap import AGAIN, INCH, JOINTS, elementary, lines_of, number, refuse
+from skelkit.data.formats.mocap import AGAIN, INCH, JOINTS, elementary, lines_of, number, refuse
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 

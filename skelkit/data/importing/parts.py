@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from skelkit.data.reading import Reading, Source, read
+from skelkit.data.importing.reading import Reading, Source, read
 from skelkit.files import SkelkitError, store_folder, whole_file
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.data.text import AGAIN
+from skelkit.data.formats.text import AGAIN
 from skelkit.files import SkelkitError
 
 _MOST_BYTES = 1 << 24  # of a file; a real clip takes less than 100 kB

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from skelkit.data.text import AGAIN, Fields
+from skelkit.data.formats.text import AGAIN, Fields
 from skelkit.files import SkelkitError
 
 _MOST_BYTES = 1 << 26  # of a file; the longest real one takes some megabytes
