@@ -459,10 +459,11 @@ def slow(source: Source) -> list[RawClip]:
 
 
 WATCHED = """
-import sys
+import signal, sys
 from pathlib import Path
 import test_importing as t
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job does not have
     try:
         t.importing.BATCH = 2
         t.put_in(Path(sys.argv[1]), t.reading_of(sorted(Path(sys.argv[1], "raw").iterdir()), t.slow), processes=2)

@@ -282,7 +282,7 @@ def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], 
     raw = next((folder / "raw/sbu" for folder in data_folders() if (folder / "raw/sbu").is_dir()), None)
     if raw is None:
         pytest.skip("raw/sbu is not in $SKELKIT_DATA")
-    assert_clips_are_in(READERS["sbu"](raw), whole)
+    assert_clips_are_in(read_clips(sbu.reading(raw)), whole)
 
 
 def test_all_real_clips_written_as_raw_files_are_read_back(tmp_path: Path, sbu_data: Clips) -> None:
