@@ -477,7 +477,7 @@ def test_ctrl_c_in_a_terminal_stops_two_processes_without_a_traceback(tmp_path: 
     put(tmp_path / "raw", 200)
     program = tmp_path / "program.py"
     program.write_text(WATCHED)
-    tests = os.pathsep.join([str(Path(__file__).parent), str(Path(importing.__file__).parents[2])])
+    tests = os.pathsep.join([str(Path(__file__).parent), str(Path(importing.__file__).parents[3])])
     running = subprocess.Popen(
         [sys.executable, str(program), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": tests},
