@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 import os
 import pickle
-import struct
 import re
+import struct
 import subprocess
 import sys
 import tracemalloc
