@@ -273,6 +273,9 @@ def _receive(url: str, part: Path, page: str) -> bool:
                 f"at {part.with_suffix('')}, then run this again"
             )
         go_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status_code == 206 and not go_on:  # another piece than was asked for
+            part.unlink(missing_ok=True)
+            return False
         have = have if go_on else 0
         length = answer.headers.get("Content-Length", "")
         total = have + int(length) if length.isdigit() else None

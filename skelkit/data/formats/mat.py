@@ -106,7 +106,7 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
         start, step = at + 8, 8 + size + (-size % 8 if kind != _COMPRESSED else 0)  # whole units of eight bytes
         if kind > 0xFFFF:  # a short one: type, size and at most four bytes in one unit
             kind, size, start, step = kind & 0xFFFF, kind >> 16, at + 4, 8
-        if start + size > len(data) or size > step:
+        if start + size > min(len(data), at + step):
             raise _WrongError("is cut short")
         yield kind, data[start : start + size]
         at += step
