@@ -94,10 +94,12 @@ def _import(arguments: argparse.Namespace) -> None:
         half=arguments.half,
     )
     print(f"{arguments.name}: {len(done.clips)} clips in {done.clips.folder}")
+    if done.flaws:
+        print(f"known flaws of the data set itself: {len(done.flaws)} (left_out.txt in that folder):")
+        _print_some(done.flaws)
     if done.left_out:
         print(f"left out {len(done.left_out)} files (left_out.txt in that folder):")
-        for fault in done.left_out:
-            print(f"  {_printable(fault)}")
+        _print_some(done.left_out)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -179,6 +181,13 @@ def _show(arguments: argparse.Namespace) -> None:
 
     for path in gallery.show(arguments.name, arguments.clip, arguments.out):
         print(path)
+
+
+def _print_some(lines: Sequence[str]) -> None:
+    """The first twenty of many."""
+    print(*(f"  {_printable(line)}" for line in lines[:20]), sep="\n")
+    if len(lines) > 20:
+        print(f"  and {len(lines) - 20} more")
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> str:

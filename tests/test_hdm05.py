@@ -222,6 +222,14 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
     assert "65 classes; 1 of 2,337 clips, 1 files left out" in Clips.open(tmp_path / "data/hdm05").source
 
 
+def test_a_t_pose_is_left_out_and_named(tmp_path: Path) -> None:
+    put_clip(tmp_path / "raw")
+    put(tmp_path / "raw/HDM_bd_T-pose_001_120.amc", amc_text())
+    found = import_raw("hdm05", tmp_path / "raw", tmp_path / "data")
+    assert found.flaws == (f"{tmp_path}/raw/HDM_bd_T-pose_001_120.amc: is a T-pose, no clip; left out",)
+    assert len(found.clips) == 1
+
+
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
     whole = real_data("hdm05_11")
     clips = read_clips(hdm05.reading(raw_folder("hdm05")))

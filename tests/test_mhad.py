@@ -143,6 +143,15 @@ def test_the_skeleton_comes_from_the_first_file_that_has_one(tmp_path: Path) -> 
     assert "1 of 659 clips" in done.clips.source
 
 
+def test_a_t_pose_is_left_out_and_named(tmp_path: Path) -> None:
+    put_clip(tmp_path / "raw", "skl_s01_a01_r02")
+    pose = put_clip(tmp_path / "raw", "skl_s01_tpose")
+    found = import_raw("mhad", tmp_path / "raw", tmp_path / "data")
+    assert found.flaws == (f"{pose}: is a T-pose, no clip; left out",)
+    assert len(found.clips) == 1
+    assert (found.clips.folder / "left_out.txt").read_text().splitlines() == list(found.flaws)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -153,7 +162,7 @@ def test_the_skeleton_comes_from_the_first_file_that_has_one(tmp_path: Path) -> 
         "skl_s1_a1_r1.bvh",
         "skl_s01_a01_r01.BVH",
         "skl_s01_a01_r01.bvh.part",
-        "tpose.bvh",
+        "pose.bvh",
     ],
 )
 def test_a_misnamed_file_is_refused_and_not_passed_over(tmp_path: Path, name: str) -> None:

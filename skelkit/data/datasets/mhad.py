@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from skelkit.data.datasets.folder import T_POSE
 from skelkit.data.formats import bvh
 from skelkit.data.formats.mocap import as_clip
-from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
 
@@ -52,10 +53,10 @@ def reading(folder: Path, *, unit: str = "auto") -> Reading:
     Frames (t, 3, 35, 1) in metres. The skeleton is the first file's hierarchy, end sites included; every other file
     must have the same, and the same rate (480 a second as published). unit: the files do not say theirs; "auto" takes
     the one of mm, cm and m that makes the first skeleton a person, or give mm, cm, inch or m; each file is checked to
-    hold a person. `replicate` is the repetition. Raises SkelkitError for a folder without any, and for an unknown
-    unit.
+    hold a person. `replicate` is the repetition; T-poses are no clips and are left out. Raises SkelkitError for a
+    folder without any, and for an unknown unit.
     """
-    sources = _sources(folder)
+    sources, poses = _sources(folder)
     first, motion = _first(sources)
     joints = motion.joints
     if unit not in ("auto", *UNITS):
@@ -69,6 +70,7 @@ def reading(folder: Path, *, unit: str = "auto") -> Reading:
         read=partial(_clip, metres=metres, like=str(first), hierarchy=_hierarchy(joints), seconds=motion.seconds),
         source=f"Berkeley MHAD, from BVH files of {1 / motion.seconds:.0f} frames a second",
         options={"unit": metres},
+        flaws=[Flaw(f"{path}: is a T-pose, no clip; left out") for path in poses],
         expected=CLIPS,
     )
 
@@ -99,18 +101,22 @@ def skeleton_of(joints: Sequence[bvh.Joint]) -> Skeleton:
     )
 
 
-def _sources(folder: Path) -> list[Source | SkelkitError]:
-    """Every BVH file below the folder, in the order of the names; one that would be passed over is a fault."""
+def _sources(folder: Path) -> tuple[list[Source | SkelkitError], list[Path]]:
+    """Every BVH file below the folder, in the order of the names, and apart the T-poses; another name is a fault."""
     if not folder.is_dir():
         raise SkelkitError(f"{folder}: no such folder; give the one that holds skl_sSS_aAA_rRR.bvh files")
     sources: list[Source | SkelkitError] = []
+    poses: list[Path] = []
     found = [path for path in folder.rglob("*") if ".bvh" in path.name.lower() and not path.name.startswith(".")]
     for path in sorted(found, key=lambda path: (path.name, path)):
         place = _NAME.fullmatch(path.name)
+        if not place and T_POSE.search(path.name):
+            poses.append(path)
+            continue
         if not place:
             fault = (
                 f"{path}: is not named skl_sSS_aAA_rRR.bvh with a subject 1 to 12, an action 1 to 11 and a repetition "
-                "1 to 5; mend the name, or move the file away (a T-pose is no clip)"
+                "1 to 5; mend the name, or move the file away"
             )
             sources.append(SkelkitError(fault))
             continue
@@ -119,7 +125,7 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
         sources.append(Source(path, {**columns, "name": path.stem}))
     if not sources:
         raise SkelkitError(f"{folder}: holds no skl_sSS_aAA_rRR.bvh file at any depth; give the folder that does")
-    return sources
+    return sources, poses
 
 
 def _first(sources: Sequence[Source | SkelkitError]) -> tuple[Path, bvh.Motion]:
