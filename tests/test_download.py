@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -293,10 +293,9 @@ def test_sbu_has_its_twenty_one_sets() -> None:
 # ── archives ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def tarred(files: dict[str, bytes], how: Any = "gz", **changes: Any) -> bytes:
-    buffer = io.BytesIO()
-    opened: tarfile.TarFile = tarfile.open(fileobj=buffer, mode=f"w:{how}")
-    with opened as file:
+def tarred(files: dict[str, bytes], how: str = "gz", **changes: Any) -> bytes:
+    buffer, mode = io.BytesIO(), cast(Any, f"w:{how}")
+    with tarfile.open(fileobj=buffer, mode=mode) as file:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -397,9 +396,5 @@ def test_a_changed_byte_is_refused_or_changes_no_content(tmp_path: Path, pack: A
             archives.unpack(archive, to)
         except SkelkitError as error:
             assert str(archive) in str(error)  # noqa: PT017
-        assert {path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} <= {
-            bytes(content),
-            text,
-            text[::-1],
-        }
+        assert {path.read_bytes() for path in to.rglob("*") if path.is_file()} <= {text, text[::-1]}
         shutil.rmtree(to, ignore_errors=True)
