@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,10 @@ def test_real_names_give_the_published_labels_subjects_and_cameras(
     assert list(clips.table["name"]) == list(whole.table["name"])
     for column in ("label", "subject", "camera", "fold"):
         np.testing.assert_array_equal(clips.column(column), whole.column(column))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    assert refusal(tmp_path) == f"{path}: is no file; move it away"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -305,3 +306,10 @@ def assert_clips_are_in(clips: Clips, whole: Clips) -> None:
         np.testing.assert_array_equal(clips[i], whole[j])
     for column in ("label", "subject", "camera", "fold"):
         np.testing.assert_array_equal(clips.column(column), whole.column(column)[index])
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    assert refusal(tmp_path) == f"{path}: is no file; move it away"

@@ -12,6 +12,7 @@ from pathlib import Path
 from skelkit.data.datasets import labels
 from skelkit.data.datasets.folder import T_POSE
 from skelkit.data.formats import acclaim, asf
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
@@ -53,7 +54,6 @@ CLASSES = tuple(_NAMES.split())
 """The folders of the cut motions, in their order."""
 
 _NAME = re.compile(r"HDM_(bd|bk|dg|mm|tr)_([A-Za-z0-9]+)_(\d{3})_120\.amc")
-_AGAIN = "download or copy it again"
 
 
 def reading(folder: Path, *, classes: str = "130", folds: str = "10", seed: str = "0") -> Reading:
@@ -137,7 +137,7 @@ def _sources(folder: Path, label: dict[str, int]) -> tuple[list[Source | Skelkit
         columns = {"label": label[name], "subject": ACTORS.index(actor) + 1, "replicate": int(take)}
         skeleton = _nearest(path, [found for found in skeletons if found.stem == f"HDM_{actor}"])
         if skeleton is None:
-            sources.append(SkelkitError(f"{path}: no HDM_{actor}.asf lies below {folder}; {_AGAIN}, skeletons and all"))
+            sources.append(SkelkitError(f"{path}: no HDM_{actor}.asf lies below {folder}; {AGAIN}, skeletons and all"))
             continue
         sources.append(Source(path, {**columns, "name": path.stem}, (skeleton,)))
     if not sources:

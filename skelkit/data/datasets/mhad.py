@@ -15,6 +15,7 @@ import numpy as np
 from skelkit.data.datasets.folder import T_POSE
 from skelkit.data.formats import bvh
 from skelkit.data.formats.mocap import as_clip
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
@@ -39,7 +40,6 @@ UNITS = {"mm": 0.001, "cm": 0.01, "inch": 0.0254, "m": 1.0}
 """Metres a unit."""
 
 _NAME = re.compile(r"skl_s(0[1-9]|1[0-2])_a(0[1-9]|1[01])_r(0[1-5])\.bvh")
-_AGAIN = "download or copy it again"
 _REACH = (0.8, 2.0)  # metres along the bones from the hips to the furthest finger or toe: 1.1 to 1.5 for adults
 _ARM, _LEG = ("shoulder", "collar", "arm", "elbow", "wrist", "hand"), ("leg", "hip", "knee", "ankle", "foot", "toe")
 
@@ -138,7 +138,7 @@ def _first(sources: Sequence[Source | SkelkitError]) -> tuple[Path, bvh.Motion]:
             motion = bvh.read_bvh(source.path)
             if len(motion.joints) != JOINTS:
                 raise SkelkitError(
-                    f"{source.path}, line 1: has {len(motion.joints)} joints and end sites, not {JOINTS}; {_AGAIN}"
+                    f"{source.path}, line 1: has {len(motion.joints)} joints and end sites, not {JOINTS}; {AGAIN}"
                 )
         except SkelkitError as fault:
             faults.append(fault)
@@ -166,21 +166,21 @@ def _unit(path: Path, joints: Sequence[bvh.Joint]) -> float:
         if _REACH[0] <= reach * UNITS[unit] <= _REACH[1]:
             return UNITS[unit]
     raise SkelkitError(
-        f"{path}, line 1: its skeleton reaches {reach:g}, a person's in none of mm, cm, m; give -o unit, or {_AGAIN}"
+        f"{path}, line 1: its skeleton reaches {reach:g}, a person's in none of mm, cm, m; give -o unit, or {AGAIN}"
     )
 
 
 def _clip(source: Source, metres: float, like: str, hierarchy: Hierarchy, seconds: float) -> list[RawClip]:
     motion = bvh.read_bvh(source.path)
     if _hierarchy(motion.joints) != hierarchy:
-        raise SkelkitError(f"{source.path}, line 1: its hierarchy is not that of {like}; {_AGAIN}")
+        raise SkelkitError(f"{source.path}, line 1: its hierarchy is not that of {like}; {AGAIN}")
     if not 0.98 <= motion.seconds / seconds <= 1.02:  # as many digits as a program writes
         rates = f"has {1 / motion.seconds:.0f} frames a second, and {like} {1 / seconds:.0f}"
-        raise SkelkitError(f"{source.path}: {rates}; take one of them away, or {_AGAIN}")
+        raise SkelkitError(f"{source.path}: {rates}; take one of them away, or {AGAIN}")
     reach = _reach(motion.joints) * metres
     if not _REACH[0] <= reach <= _REACH[1]:
         raise SkelkitError(
             f"{source.path}, line 1: its skeleton reaches {reach:.3g} m from the hips, as no person does; "
-            f"check -o unit, or {_AGAIN}"
+            f"check -o unit, or {AGAIN}"
         )
     return [RawClip(as_clip(bvh.joint_places(motion) * metres, source.path))]
