@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def far(source: Source) -> list[RawClip]:
 
 def test_what_would_be_infinite_in_16_bits_is_refused(tmp_path: Path) -> None:
     reading = reading_of(put(tmp_path / "raw", 3), far)
-    assert "does not fit in 16 bits; import in full precision" in refusal(tmp_path, reading, half=True)
+    assert "does not fit into 16 bits; import it without --half" in refusal(tmp_path, reading, half=True)
     assert put_in(tmp_path, reading).clips.frames.max() == 70_000
 
 
@@ -376,20 +376,24 @@ def test_the_parts_under_way_do_not_grow_with_the_files(tmp_path: Path, monkeypa
 def test_no_more_than_one_part_lies_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the folder is written, the parts are opened one after another."""
     events: list[str] = []
-    opened, put_down = parts.Part.frames, importing.fitting
+    opened, write = parts.Part.frames, importing.write
 
     def frames(self: parts.Part, persons: int) -> np.ndarray:
         events.append("opened")
         return opened(self, persons)
 
-    def fitting(*each: Any) -> np.ndarray:
-        events.append("given")
-        return put_down(*each)
+    def writing(folder: Path, blocks: Iterable[np.ndarray], *rest: Any) -> Clips:
+        def written() -> Iterator[np.ndarray]:
+            for block in blocks:
+                yield block
+                events.append("written")
+
+        return write(folder, written(), *rest)
 
     monkeypatch.setattr(parts.Part, "frames", frames)
-    monkeypatch.setattr(importing, "fitting", fitting)
+    monkeypatch.setattr(importing, "write", writing)
     put_in(tmp_path, reading_of(put(tmp_path / "raw", 8)))
-    assert events == ["opened", "given"] * 4
+    assert events == ["opened", "written"] * 4
 
 
 def test_two_imports_of_one_data_set_do_not_take_each_others_parts(tmp_path: Path) -> None:
@@ -430,7 +434,7 @@ def test_memory_that_is_not_enough_is_one_line(tmp_path: Path, monkeypatch: pyte
     def short(*_: Any) -> np.ndarray:
         raise MemoryError
 
-    monkeypatch.setattr(importing, "fitting", short)
+    monkeypatch.setattr(parts.Part, "frames", short)
     assert refusal(tmp_path, reading_of(put(tmp_path / "raw", 3))).startswith(
         "toy: out of memory; close other programs"
     )

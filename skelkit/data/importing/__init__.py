@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from skelkit.data.checks import check_labels, integers
 from skelkit.data.clips import COLUMNS, Clips, refuse_other, write
-from skelkit.data.importing.parts import Part, fitting, folder_of, key, make_part, padded
+from skelkit.data.importing.parts import Part, folder_of, key, make_part, padded
 from skelkit.data.importing.reading import Flaw, RawClip, Reading, Source, read
 from skelkit.files import SkelkitError
 
@@ -101,7 +101,7 @@ def _import(
     lengths = np.concatenate([part.lengths for part in parts])
     clips = write(
         folder,
-        (fitting(part.path, part.frames(persons), half) for part in parts),
+        (part.frames(persons) for part in parts),
         np.float16 if half else np.float32,
         np.concatenate([[0], np.cumsum(lengths)]),
         table,

@@ -41,16 +41,6 @@ def padded(frames: np.ndarray, persons: int) -> np.ndarray:
     return np.pad(frames, [(0, 0)] * 3 + [(0, persons - frames.shape[3])])
 
 
-def fitting(path: Path, frames: np.ndarray, half: bool) -> np.ndarray:
-    """The frames, unless they would become infinite in 16 bits."""
-    limit = float(np.finfo(np.float16).max)
-    if half and frames.size and not -limit < frames.min() <= frames.max() < limit:
-        raise SkelkitError(
-            f"{path}: a coordinate beyond {limit:,.0f} does not fit in 16 bits; import in full precision"
-        )
-    return frames
-
-
 def folder_of(name: str) -> Path:
     return store_folder() / "imports" / name
 
