@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -17,6 +19,7 @@ from tiny import clips_of, save_npz
 from skelkit import cli, data_cli
 from skelkit.data import datasets, download
 from skelkit.data.clips import Clips
+from skelkit.data.datasets import processed
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V2, SBU
 from skelkit.files import SkelkitError
@@ -100,11 +103,46 @@ def test_info_counts_clips_frames_and_metadata(data: Path, capsys: pytest.Captur
     assert skelkit("info", "whole") == 0
     said = capsys.readouterr().out
     clips = Clips.open(data / "whole")
-    assert f": 12 clips, {len(clips.frames)} frames, metres" in said
+    assert f": 12 clips, {len(clips.frames)} frames, metres; {clips.frames.nbytes / 1e6:.1f} MB as float32" in said
+    assert f"where: {data / 'whole'}; fingerprint {clips.fingerprint}" in said
+    assert "split xsub: 6 clips train, 6 test" in said
     assert "15 joints, up to 1 persons" in said
     assert f"lengths: {clips.lengths.min()} to {clips.lengths.max()} frames" in said
     assert "subject: 4 (1 to 4)" in said
     assert [line.split() for line in said.splitlines()[-3:]] == [[str(c), "4", "class", str(c)] for c in range(3)]
+
+
+def test_info_names_what_an_import_left_out(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "whole/left_out.txt").write_text("one\n")
+    assert skelkit("info", "whole") == 0
+    assert f"left out: what {data / 'whole/left_out.txt'} lists" in capsys.readouterr().out
+
+
+def test_the_help_names_every_option_of_every_reader() -> None:
+    said, names = dict[str, str](), ""
+    for line in data_cli.OPTIONS.splitlines()[1:]:
+        names = line[2:22].strip() or names
+        for name in names.split(", "):
+            said[name] = said.get(name, "") + line[22:]
+    readers: dict[str, Callable[..., Any]] = {"processed files": processed.read}
+    for name, place in datasets.READERS.items():
+        module, function = place.split(":")
+        readers[name] = getattr(import_module(f"skelkit.data.datasets.{module}"), function)
+    for name, reader in readers.items():
+        for option in (p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY):
+            assert f"{option} " in said[name]
+
+
+def test_a_closed_pipe_ends_without_a_traceback() -> None:
+    command = f"{sys.executable} -m skelkit.cli data list | true"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_archive_in_place_of_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s.zip").write_bytes(b"PK")
+    assert skelkit("import", "ntu60", tmp_path / "s.zip", "--to", tmp_path) == 2
+    assert capsys.readouterr().err.startswith(f"skelkit: {tmp_path}/s.zip: is a file; give the folder")
 
 
 def test_list_names_what_is_here_and_goes_on_after_a_damaged_one(

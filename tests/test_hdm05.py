@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mocap_files import amc_text, asf_text, put, raw_folder
+from mocap_files import amc_text, asf_text, put
+from raw_files import raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import hdm05, import_raw
@@ -30,13 +32,7 @@ def put_clip(folder: Path, name: str = NAME, frames: int = 2, seed: int = 0) -> 
     return put(folder / f"{name}.amc", amc_text(frames, seed))
 
 
-def refusal(folder: Path, **options: str) -> str:
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(hdm05.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, hdm05.reading)
 
 
 def test_a_clip_holds_the_bone_ends_in_metres(tmp_path: Path) -> None:

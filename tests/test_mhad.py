@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocap_files import bvh_text, put
+from raw_files import refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, mhad
@@ -42,13 +44,7 @@ def put_clip(folder: Path, name: str = NAME, frames: int = 2, scale: float = 13,
     return put(folder / f"{name}.bvh", bvh_text(joints(), frames, seed, scale))
 
 
-def refusal(folder: Path, **options: str) -> str:
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(mhad.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, mhad.reading)
 
 
 def test_a_clip_holds_35_joints_in_metres(tmp_path: Path) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import assert_clips_are_in, raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, msrc12, reading
 from skelkit.data.importing import read_clips
 from skelkit.data.skeleton import KINECT_V1
-from skelkit.files import SkelkitError, data_folders
+from skelkit.files import SkelkitError
 
 NAME = "P2_2_2_p05"
 START = 15_797_707_284  # microseconds
@@ -47,14 +49,7 @@ def put(folder: Path, csv: str | bytes, tags: str | bytes, name: str = NAME) -> 
     return folder / f"{name}.csv"
 
 
-def refusal(folder: Path, **options: str) -> str:
-    """What is said against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(msrc12.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, msrc12.reading)
 
 
 def frames_of(joints: np.ndarray) -> np.ndarray:
@@ -260,15 +255,6 @@ def test_the_sequence_that_is_empty_as_distributed_is_left_out_and_named(tmp_pat
 
 
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
-    whole = real_data("msrc12")
-    raw = next((folder / "raw/msrc12" for folder in data_folders() if (folder / "raw/msrc12").is_dir()), None)
-    if raw is None:
-        pytest.skip("raw/msrc12 is not in $SKELKIT_DATA")
-    clips = read_clips(msrc12.reading(raw, fps="15"))
-    assert (clips.skeleton, clips.classes, clips.units) == (whole.skeleton, whole.classes, whole.units)
-    names = list(whole.table["name"])
-    assert list(clips.table["name"]) == [name for name in names if name.startswith(f"{NAME}#")]
-    for i, name in enumerate(clips.table["name"]):
-        np.testing.assert_array_equal(clips[i].astype(np.float16), whole[names.index(name)])
-        for column in ("label", "subject", "camera", "fold"):
-            assert clips.column(column)[i] == whole.column(column)[names.index(name)]
+    whole, clips = real_data("msrc12"), read_clips(msrc12.reading(raw_folder("msrc12"), fps="15"))
+    assert list(clips.table["name"]) == [name for name in whole.table["name"] if name.startswith(f"{NAME}#")]
+    assert_clips_are_in(clips, whole)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import refused_by
 
 from skelkit.bench import reading as bench_reading
 from skelkit.bench.reading import plain_reader, skeleton_text
@@ -43,14 +45,7 @@ def names(found: Reading) -> list[str]:
     return [str(source.columns["name"]) for source in found.sources if isinstance(source, Source)]
 
 
-def refusal(folder: Path) -> str:
-    """What the reader says against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(ntu.ntu60(folder))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, ntu.ntu60)
 
 
 def changed(lines: dict[int, str | None], text: str | None = None) -> str:
