@@ -237,7 +237,10 @@ def draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
 
     sides = joint_sides(skeleton)
     for person, joints in enumerate(pose):
-        bones = [(c, p) for c, p in skeleton.bones if np.isfinite(joints[[c, p]]).all()]
+        there = np.isfinite(joints).all(1)
+        if not there.any():
+            continue
+        bones = [(c, p) for c, p in skeleton.bones if there[c] and there[p]]
         bones.sort(key=lambda bone: float(joints[list(bone), 2].sum()))
         colours = [SIDES[sides[c]] for c, _ in bones]
         lines = [joints[[c, p], :2] for c, p in bones]
