@@ -14,7 +14,7 @@ options of single data sets, -o NAME VALUE [default]:
   ntu60, ntu120       missing FILE: names to pass over [the official lists of clips without a usable skeleton]
   pku_mmd1, pku_mmd2  cut closed or from-start: is the first frame of a label taken? [closed]
                       instances usable or all: are labels cut to the frames there are, or faults? [usable]
-  msr_action3d        clips 567 or 557: 557 leaves out ten more clips with bad skeletons [567]
+  msr_action3d        clips 567 or 557: 557 leaves out the ten with a bad skeleton [567]
   msrc12              fps 30 or 15 [30]
   hdm05               classes 130, 65 or FILE.csv [130], folds K [10], seed N: of the random folds [0]
   cmu                 classes FILE.csv: from skelkit data template cmu RAW_FOLDER [none: clips without labels],
@@ -34,9 +34,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     one = actions.add_parser(
         "import",
         help="read a data set from its official files, from processed files, or from your own",
-        description="Reads every file, several at once, and saves the clips as one folder; run again after an "
-        "interruption, it reads on where it stopped. Known damage of a data set is left out and named; any other bad "
-        "file stops the import with one line.",
+        description="Reads every file, several at once, and saves the clips as one folder.\nRun again after an "
+        "interruption, it reads on where it stopped. Known damage\nof a data set is left out and named; any other bad "
+        "file stops the import.",
         epilog=OPTIONS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -241,7 +241,7 @@ def _print_some(lines: Sequence[str]) -> None:
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths = [min(max(len(row[i]) for row in rows), 48) for i in range(len(rows[0]))]  # what is longer runs on
     return "\n".join("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 

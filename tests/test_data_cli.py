@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from tiny import clips_of, save_npz
 
-from skelkit import cli, data_cli
+from skelkit import cli, data_cli, files
 from skelkit.data import datasets, download
-from skelkit.data.clips import Clips
+from skelkit.data.clips import Clips, load
 from skelkit.data.datasets import processed
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V2, SBU
@@ -137,6 +137,25 @@ def test_a_closed_pipe_ends_without_a_traceback() -> None:
     command = f"{sys.executable} -m skelkit.cli data list | true"
     done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    text = (files.project_root() / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"(?:^|`)(skelkit data [^`\n#]*)", text, re.MULTILINE)
+    assert len(found) > 10
+    for command in found:
+        words = command.split()[1:]
+        if words[-1] != "--help":
+            cli._parser().parse_args(words)
+
+
+def test_the_readmes_python_saves_clips_that_load(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (files.project_root() / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(Clips\.from_arrays.*?)```", text, re.DOTALL)
+    names = {"Clips": Clips, "KINECT_V2": KINECT_V2, "frames": np.ones((9, 3, 25, 1)), "offsets": [0, 4, 9]}
+    monkeypatch.chdir(data.parent)
+    exec(code, names | {"labels": [0, 1], "subjects": [1, 2]})
+    assert load("mine").lengths.tolist() == [4, 5]
 
 
 def test_an_archive_in_place_of_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
