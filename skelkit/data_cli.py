@@ -151,9 +151,9 @@ def _verify(arguments: argparse.Namespace) -> int:
         print(*names, f"{len(names)} test clips of {arguments.leaks} also train", sep="\n")
         return int(bool(names))
     findings = verify.verify(clips)
-    rows = [(f.check, f.found, f.published, f.verdict) for f in findings]
+    rows = [(f.verdict, f.check, f.found, f.published) for f in findings]
     print(f"{arguments.name}: {clips.source or 'arrays'}; fingerprint {clips.fingerprint}")
-    print(_columns([("check", "found", "published", ""), *rows]))
+    print(_columns([("", "check", "found", "published"), *rows]))
     return int(verify.wrong(findings))
 
 
