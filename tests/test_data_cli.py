@@ -235,6 +235,12 @@ def test_import_lists_what_skip_bad_left_out(raw: Path, tmp_path: Path, capsys: 
     ]
 
 
+def test_of_many_lines_an_import_prints_twenty(capsys: pytest.CaptureFixture[str]) -> None:
+    data_cli._print_some([f"line {i}" for i in range(25)])
+    lines = capsys.readouterr().out.splitlines()
+    assert (len(lines), lines[0], lines[-2:]) == (21, "  line 0", ["  line 19", "  and 5 more"])
+
+
 def test_import_names_the_archives_that_the_files_came_from(raw: Path, tmp_path: Path) -> None:
     (raw / "2").unlink()
     found = tmp_path / "found"

@@ -18,11 +18,11 @@ from filelock import FileLock
 
 from skelkit.data import importing
 from skelkit.data.clips import Clips
-from skelkit.data.importing import Imported, RawClip, Reading, Source, import_clips, parts, read_clips
+from skelkit.data.importing import Flaw, Imported, RawClip, Reading, Source, import_clips, parts, read_clips
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError
 
-Read = Callable[[Source], list[RawClip]]
+Read = Callable[[Source], Sequence[RawClip | Flaw]]
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +195,29 @@ def test_skip_bad_lists_each_file_that_it_leaves_out(tmp_path: Path) -> None:
     )
     assert (tmp_path / "clips/left_out.txt").read_text().splitlines() == list(done.left_out)
     assert done.clips.source == "toy files; 7 of 100 clips, 3 files left out"
+
+
+def read_flawed(source: Source) -> Sequence[RawClip | Flaw]:
+    """Every third file holds no clip as distributed."""
+    return [Flaw(f"{source.path}: empty; left out")] if int(source.path.name) % 3 == 2 else read_one(source)
+
+
+def test_known_flaws_stop_nothing_and_are_named_also_when_the_import_was_interrupted(tmp_path: Path) -> None:
+    paths = put(tmp_path / "raw", 7)
+    flawed = reading_of(paths, read_flawed, flaws=[Flaw("pose: no clip; left out")])
+    paths[6].write_text("none")
+    refusal(tmp_path, flawed)
+    paths[6].write_text("2")
+    read_log(tmp_path)
+    done = put_in(tmp_path, flawed)
+    assert read_log(tmp_path) == ["006"]  # the parts before were read when the import was refused
+    said = [f"{tmp_path}/raw/00{i}: empty; left out" for i in (2, 5)]
+    assert done.flaws == ("pose: no clip; left out", *said)
+    assert done.left_out == ()
+    assert (tmp_path / "clips/left_out.txt").read_text().splitlines() == list(done.flaws)
+    assert list(done.clips.table["name"]) == ["000", "001", "003", "004", "006"]
+    assert done.clips.source == "toy files; 5 of 100 clips, 3 known flaws"
+    assert list(read_clips(flawed).table["name"]) == ["000", "001", "003", "004", "006"]
 
 
 def test_without_bad_files_there_is_no_list_of_them(tmp_path: Path) -> None:
