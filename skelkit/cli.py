@@ -115,7 +115,7 @@ def _check(parameters: dict[str, Any]) -> None:
     if parameters["tier"] not in TIERS:
         raise SkelkitError(f"unknown tier {parameters['tier']!r}; choose one of {', '.join(reversed(TIERS))}")
     if "dataset" in parameters:
-        from skelkit.data.clips import load, present
+        from skelkit.data.library import load, present
         from skelkit.recipes.ascal_settings import SETTINGS
 
         if parameters["dataset"] not in SETTINGS and not present(parameters["dataset"]):

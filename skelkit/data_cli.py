@@ -97,9 +97,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _list(_: argparse.Namespace) -> None:
-    from skelkit.data.clips import available, load, present
     from skelkit.data.datasets import READERS
     from skelkit.data.download import how
+    from skelkit.data.library import available, load, present
 
     for name in available():
         try:
@@ -143,7 +143,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         raise SkelkitError("data verify: name a data set (skelkit data list), or give --table")
     from skelkit.data import verify
-    from skelkit.data.clips import load
+    from skelkit.data.library import load
 
     clips = load(arguments.name)
     if arguments.leaks:
@@ -171,8 +171,8 @@ def _table(count: bool) -> None:
 def _info(arguments: argparse.Namespace) -> None:
     import numpy as np
 
-    from skelkit.data.clips import load
     from skelkit.data.counts import splits
+    from skelkit.data.library import load
     from skelkit.data.protocols import split
 
     clips = load(arguments.name)

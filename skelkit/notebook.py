@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 import skelkit
 from skelkit import run, store
-from skelkit.data.clips import load, present
+from skelkit.data.library import load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.recipes.experiment import Experiment, Tier

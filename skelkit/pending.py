@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 
 from skelkit import store
-from skelkit.data.clips import load, present
+from skelkit.data.library import load, present
 from skelkit.data.protocols import split
 from skelkit.device import device_name
 from skelkit.files import SkelkitError

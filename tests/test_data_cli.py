@@ -18,9 +18,10 @@ from tiny import clips_of, save_npz
 
 from skelkit import cli, data_cli, files
 from skelkit.data import datasets, download
-from skelkit.data.clips import Clips, load
+from skelkit.data.clips import Clips
 from skelkit.data.datasets import processed
 from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.library import load
 from skelkit.data.skeleton import KINECT_V2, SBU
 from skelkit.files import SkelkitError
 
@@ -167,7 +168,7 @@ def test_an_archive_in_place_of_a_folder_is_named(tmp_path: Path, capsys: pytest
 def test_list_names_what_is_here_and_goes_on_after_a_damaged_one(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("skelkit.data.clips.available", lambda: ["broken", "flat", "whole"])
+    monkeypatch.setattr("skelkit.data.library.available", lambda: ["broken", "flat", "whole"])
     (data / "broken.npz").write_bytes(b"PK")
     assert skelkit("list") == 0
     broken, *others = capsys.readouterr().out.splitlines()[:3]

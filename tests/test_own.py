@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from raw_files import refused
 
 from skelkit.batch import run_notebooks
-from skelkit.data.clips import Clips, load
+from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, own, template
 from skelkit.data.importing import read_clips
+from skelkit.data.library import load
 from skelkit.data.protocols import split
 from skelkit.data.skeleton import KINECT_V2, Skeleton
 from skelkit.files import SkelkitError, project_root, store_folder

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from skelkit.data import archives
-from skelkit.data.datasets import READERS
 from skelkit.files import SkelkitError, project_root, sha256, whole_file
 
 SUMS = "SHA256SUMS"
@@ -144,8 +143,8 @@ def how(name: str) -> str:
 
 def steps(name: str, folder: Path | None = None) -> list[str]:
     """What to do by hand, a line each, to the import command. Raises SkelkitError for a data set that there is not."""
-    if name not in READERS:
-        raise SkelkitError(f"{name}: no data set has this name; known are {', '.join(sorted(READERS))}")
+    if name not in {*DIRECT, *STEPS}:
+        raise SkelkitError(f"{name}: no data set has this name; known are {', '.join(sorted({*DIRECT, *STEPS}))}")
     folder = folder or raw_folder(name)
     todo = [*STEPS[name], f"skelkit data import {name} {folder}", f"skelkit data verify {name}"]
     return [f"{number}. {step}" for number, step in enumerate((s.replace("{folder}", str(folder)) for s in todo), 1)]

@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
+from skelkit.report.canvas import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,8 +108,6 @@ def poses(clip: Float[np.ndarray, "t 3 v m"], skeleton: Skeleton, frames: int = 
 
 def strips(clips: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int, title: str) -> Figure:
     """One row of poses a clip, all at one scale; each pose is moved sideways into its place, its height is kept."""
-    from skelkit.report.figures import new_figure
-
     rows = {}
     for label, body in on_stage(clips, skeleton).items():
         seen = np.isfinite(body).any((1, 2, 3))
