@@ -225,7 +225,7 @@ def test_a_misnamed_file_is_refused_and_not_passed_over(tmp_path: Path, name: st
 
 
 def test_other_files_are_no_clips_and_a_folder_without_any_is_refused(tmp_path: Path) -> None:
-    assert "holds no .skeleton file of it; unpack the archive" in refusal(tmp_path)
+    assert "holds no .skeleton file of this data set; unpack its archive" in refusal(tmp_path)
     assert "no such folder" in refusal(tmp_path / "nowhere")
     put(tmp_path)
     for other in ("README.md", f"._{NAME}.skeleton", f"{NAME}_rgb.avi", "NTU_RGBD_samples_with_missing_skeletons.txt"):

@@ -145,7 +145,7 @@ def _sources(
             sources.append(Source(path, {**columns, "name": path.stem}))
             seen[path.stem] = path
     if not sources:
-        raise SkelkitError(f"{folder}: holds no .skeleton file of it; unpack the archive, and give its folder")
+        raise SkelkitError(f"{folder}: holds no .skeleton file of this data set; unpack its archive there")
     return sources
 
 
