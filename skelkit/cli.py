@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import base64
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(words)
     try:
-        return int(arguments.run(arguments) or 0)
+        code = int(arguments.run(arguments) or 0)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `skelkit data info ntu60 | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SkelkitError as error:
         print(f"skelkit: {error}", file=sys.stderr)
         return 2
@@ -38,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
     data_cli.add(commands)
 
-    one = commands.add_parser("run", help="run notebooks, or fill pending cells")
+    one = commands.add_parser("run", help="run notebooks, or the trainings that published cells still wait for")
     one.add_argument("papers", nargs="*", help="papers or notebooks (ascal, ascal/tables, 00_quickstart); default: all")
     one.add_argument("--tier", default="smoke", help="smoke (default), small, reduced or paper")
     one.add_argument("--dataset", help="the notebooks' data set (default: each notebook's own)")
@@ -50,8 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--timeout", default="2h", help="per notebook: 90s, 20m, 2h (default)")
     one.add_argument("--kernel", help="a registered kernel, such as skelkit-gpu (default: this interpreter)")
     one.add_argument("-j", "--jobs", type=int, default=1, help="how many at once")
-    one.add_argument("--pending", action="store_true", help="list cells that the present data could fill, or run them")
-    one.add_argument("--budget", help="with --pending: run as many as fit into 20m, 2h, cheapest first")
+    one.add_argument(
+        "--pending",
+        action="store_true",
+        help="list the trainings that the data here allows and that have not run; run them with --budget",
+    )
+    one.add_argument("--budget", help="with --pending: run as many as fit into this time (20m, 2h), cheapest first")
     one.set_defaults(run=_run)
 
     one = commands.add_parser("demo", help="the quickstart notebook, its table and its HTML")
@@ -105,7 +115,7 @@ def _check(parameters: dict[str, Any]) -> None:
     if parameters["tier"] not in TIERS:
         raise SkelkitError(f"unknown tier {parameters['tier']!r}; choose one of {', '.join(reversed(TIERS))}")
     if "dataset" in parameters:
-        from skelkit.data.clips import load, present
+        from skelkit.data.library import load, present
         from skelkit.recipes.ascal_settings import SETTINGS
 
         if parameters["dataset"] not in SETTINGS and not present(parameters["dataset"]):

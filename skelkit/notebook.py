@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 
 import skelkit
 from skelkit import run, store
-from skelkit.data.clips import load, present
 from skelkit.data.datasets import READERS
+from skelkit.data.library import load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from skelkit import store
-from skelkit.data.clips import load, present
+from skelkit.data.library import load, present
 from skelkit.data.protocols import split
 from skelkit.data.views import DataSpec
 from skelkit.device import device_name

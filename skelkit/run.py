@@ -19,7 +19,8 @@ from torch import Generator, Tensor, nn
 
 import skelkit
 from skelkit import store
-from skelkit.data.clips import Clips, load
+from skelkit.data.clips import Clips
+from skelkit.data.library import load
 from skelkit.data.preprocess import preprocess
 from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident

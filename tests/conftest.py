@@ -14,7 +14,7 @@ import torch
 # As in PEP 484, and so for mypy, an int is taken where a float is wanted; before skelkit is imported and decorated.
 beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[assignment]
 
-from skelkit.data import clips  # noqa: E402
+from skelkit.data import clips, library  # noqa: E402
 from skelkit.files import data_folders  # noqa: E402
 
 NOTEBOOK_OUTCOMES = pytest.StashKey[list]()
@@ -52,7 +52,7 @@ def rng() -> torch.Generator:
 
 @cache
 def _opened(name: str, folders: tuple[Path, ...]) -> clips.Clips:
-    return clips.load(name)
+    return library.load(name)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def real_data() -> Callable[[str], clips.Clips]:
     """Open a real data set, once a session; the test is skipped, by name, where it is not there."""
 
     def opened(name: str) -> clips.Clips:
-        if not clips.present(name):
+        if not library.present(name):
             pytest.skip(f"data set {name} is not in $SKELKIT_DATA")
         return _opened(name, tuple(data_folders()))
 

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from skelkit.data.skeleton import ACCLAIM
-from skelkit.files import data_folders
 
 MOVING = tuple(name for name in ACCLAIM.joints if name not in ("lhipjoint", "rhipjoint"))
 """The bones with degrees of freedom, root first."""
@@ -116,11 +114,3 @@ def put(path: Path, text: str | bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
-
-
-def raw_folder(name: str) -> Path:
-    """The raw samples of a data set, or a skip."""
-    for folder in data_folders():
-        if (folder / "raw" / name).is_dir():
-            return folder / "raw" / name
-    pytest.skip(f"raw/{name} is not in $SKELKIT_DATA")

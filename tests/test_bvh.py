@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mocap_files import bvh_text, put, raw_folder
+from mocap_files import bvh_text, put
+from raw_files import raw_folder, refused
 
 from skelkit.bench import mocap as bench_mocap
-from skelkit.data import acclaim, asf, bvh
-from skelkit.data.mocap import INCH
+from skelkit.data.formats import acclaim, asf, bvh
+from skelkit.data.formats.mocap import INCH
 from skelkit.files import SkelkitError
 
 BVH = """HIERARCHY
@@ -52,12 +53,8 @@ def places(folder: Path, text: str = BVH) -> np.ndarray:
 
 
 def refusal(folder: Path, text: str | bytes) -> str:
-    with pytest.raises(SkelkitError) as caught:
-        bvh.read_bvh(put(folder / "a.bvh", text))
-    message = str(caught.value)
+    message = refused(lambda: bvh.read_bvh(put(folder / "a.bvh", text)))
     assert message.startswith(f"{folder / 'a.bvh'}, line ")
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
     return message
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from bodies import blank, each, ragged, rigidly_moved, rotation
 
-from skelkit.data.canonical import CanonicalRotation, ViewInvariant, axes, landmarks, shortest
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import KINECT_V1, KINECT_V2, SBU, SKELETONS, Skeleton
+from skelkit.data.steps.canonical import CanonicalRotation, ViewInvariant, axes, landmarks, shortest
 from skelkit.files import SkelkitError
 
 JOINTS = {  # left shoulder, right shoulder, left hip, right hip, base of the spine, the next joint up, centre

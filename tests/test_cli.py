@@ -128,7 +128,7 @@ def test_a_pending_training_that_fails_makes_the_exit_code_1(
 def test_pending_without_data_lists_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("skelkit.data.clips.data_folders", lambda: [tmp_path])
+    monkeypatch.setattr("skelkit.data.library.data_folders", lambda: [tmp_path])
     assert skelkit("run", "--pending", "ascal") == 0
     assert capsys.readouterr().out == ("0 trainings pending on the data that is here, about 0 minutes on this device\n")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mocap_files import amc_text, asf_text, put, raw_folder
+from mocap_files import amc_text, asf_text, put
+from raw_files import raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import cmu, import_raw
@@ -32,13 +34,7 @@ def table(folder: Path, text: str) -> str:
     return str(put(folder / "classes.csv", text))
 
 
-def refusal(folder: Path, **options: str) -> str:
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(cmu.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, cmu.reading)
 
 
 def test_without_classes_every_motion_is_there_unlabelled(tmp_path: Path) -> None:

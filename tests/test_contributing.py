@@ -11,14 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
 
 from skelkit import methods, run
 from skelkit.augment import Augmentation, Reverse, Shear
+from skelkit.data.importing import import_clips
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
+from skelkit.files import SkelkitError
 from skelkit.recipes import ascal, at_tier
 from skelkit.recipes.ascal_settings import with_method
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Weights
@@ -27,7 +30,9 @@ PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 HEAD = """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -35,6 +40,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from skelkit.augment import Reverse
+from skelkit.data.datasets import folder as files
+from skelkit.data.formats import tables
+from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.skeleton import SBU
 from skelkit.data.views import Batch, DataSpec
 """
 
@@ -96,3 +105,24 @@ def test_the_method_trains_and_its_encoder_is_evaluated(
     weights = replace(ours, method=written.DirectionConfig())
     assert 0 <= top_1(weights, KNN()) <= 100
     assert run.trained(at_tier_weights(weights)).head.weight.shape == (1, 8)
+
+
+def test_the_reader_imports_its_files_and_refuses_what_is_none(
+    written: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "store"))
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    wave, bow = np.arange(90).reshape(2, 45), np.full((3, 45), 0.5)
+    np.savetxt(raw / "s01_a2.txt", bow)
+    np.savetxt(raw / "s02_a1.txt", wave, "%d")
+    clips = import_clips(written.reading(raw), tmp_path / "mine", processes=1).clips
+    assert clips.table[["name", "subject", "label"]].to_numpy().tolist() == [["s01_a2", 1, 1], ["s02_a1", 2, 0]]
+    assert clips.lengths.tolist() == [3, 2]
+    assert clips[1][1, :, 14, 0].tolist() == [87, 88, 89]
+    (raw / "s01_a2.txt").write_bytes((raw / "s01_a2.txt").read_bytes()[:-1])
+    with pytest.raises(SkelkitError, match=r"s01_a2\.txt, line 3: does not end, so the file is cut short"):
+        import_clips(written.reading(raw), tmp_path / "mine", processes=1)
+    (raw / "s01_a2.txt").rename(raw / "s01_a3.txt")
+    with pytest.raises(SkelkitError, match=r"s01_a3\.txt: is not named sSS_aA\.txt with an action 1 or 2"):
+        import_clips(written.reading(raw), tmp_path / "mine", processes=1)

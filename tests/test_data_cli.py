@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -14,10 +16,12 @@ import numpy as np
 import pytest
 from tiny import clips_of, save_npz
 
-from skelkit import cli, data_cli
+from skelkit import cli, data_cli, files
 from skelkit.data import datasets, download
 from skelkit.data.clips import Clips
+from skelkit.data.datasets import processed
 from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.library import load
 from skelkit.data.skeleton import KINECT_V2, SBU
 from skelkit.files import SkelkitError
 
@@ -100,17 +104,71 @@ def test_info_counts_clips_frames_and_metadata(data: Path, capsys: pytest.Captur
     assert skelkit("info", "whole") == 0
     said = capsys.readouterr().out
     clips = Clips.open(data / "whole")
-    assert f": 12 clips, {len(clips.frames)} frames, metres" in said
+    assert f": 12 clips, {len(clips.frames)} frames, metres; {clips.frames.nbytes / 1e6:.1f} MB as float32" in said
+    assert f"where: {data / 'whole'}; fingerprint {clips.fingerprint}" in said
+    assert "split xsub: 6 clips train, 6 test" in said
     assert "15 joints, up to 1 persons" in said
     assert f"lengths: {clips.lengths.min()} to {clips.lengths.max()} frames" in said
     assert "subject: 4 (1 to 4)" in said
     assert [line.split() for line in said.splitlines()[-3:]] == [[str(c), "4", "class", str(c)] for c in range(3)]
 
 
+def test_info_names_what_an_import_left_out(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "whole/left_out.txt").write_text("one\n")
+    assert skelkit("info", "whole") == 0
+    assert f"left out: what {data / 'whole/left_out.txt'} lists" in capsys.readouterr().out
+
+
+def test_the_help_names_every_option_of_every_reader() -> None:
+    said, names = dict[str, str](), ""
+    for line in data_cli.OPTIONS.splitlines()[1:]:
+        names = line[2:22].strip() or names
+        for name in names.split(", "):
+            said[name] = said.get(name, "") + line[22:]
+    readers: dict[str, Callable[..., Any]] = {"processed files": processed.read}
+    for name, place in datasets.READERS.items():
+        module, function = place.split(":")
+        readers[name] = getattr(import_module(f"skelkit.data.datasets.{module}"), function)
+    for name, reader in readers.items():
+        for option in (p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY):
+            assert f"{option} " in said[name]
+
+
+def test_a_closed_pipe_ends_without_a_traceback() -> None:
+    command = f"{sys.executable} -m skelkit.cli data list | true"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    text = (files.project_root() / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"(?:^|`)(skelkit data [^`\n#]*)", text, re.MULTILINE)
+    assert len(found) > 10
+    for command in found:
+        words = command.split()[1:]
+        if words[-1] != "--help":
+            cli._parser().parse_args(words)
+
+
+def test_the_readmes_python_saves_clips_that_load(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (files.project_root() / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(Clips\.from_arrays.*?)```", text, re.DOTALL)
+    names = {"Clips": Clips, "KINECT_V2": KINECT_V2, "frames": np.ones((9, 3, 25, 1)), "offsets": [0, 4, 9]}
+    monkeypatch.chdir(data.parent)
+    exec(code, names | {"labels": [0, 1], "subjects": [1, 2]})
+    assert load("mine").lengths.tolist() == [4, 5]
+
+
+def test_an_archive_in_place_of_a_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s.zip").write_bytes(b"PK")
+    assert skelkit("import", "ntu60", tmp_path / "s.zip", "--to", tmp_path) == 2
+    assert capsys.readouterr().err.startswith(f"skelkit: {tmp_path}/s.zip: is a file; give the folder")
+
+
 def test_list_names_what_is_here_and_goes_on_after_a_damaged_one(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("skelkit.data.clips.available", lambda: ["broken", "flat", "whole"])
+    monkeypatch.setattr("skelkit.data.library.available", lambda: ["broken", "flat", "whole"])
     (data / "broken.npz").write_bytes(b"PK")
     assert skelkit("list") == 0
     broken, *others = capsys.readouterr().out.splitlines()[:3]
@@ -178,6 +236,12 @@ def test_import_lists_what_skip_bad_left_out(raw: Path, tmp_path: Path, capsys: 
     ]
 
 
+def test_of_many_lines_an_import_prints_twenty(capsys: pytest.CaptureFixture[str]) -> None:
+    data_cli._print_some([f"line {i}" for i in range(25)])
+    lines = capsys.readouterr().out.splitlines()
+    assert (len(lines), lines[0], lines[-2:]) == (21, "  line 0", ["  line 19", "  and 5 more"])
+
+
 def test_import_names_the_archives_that_the_files_came_from(raw: Path, tmp_path: Path) -> None:
     (raw / "2").unlink()
     found = tmp_path / "found"
@@ -208,7 +272,7 @@ def test_verify_ends_with_1_where_a_test_clip_also_trains(data: Path, capsys: py
     twice.table.loc[12, ["subject", "name"]] = [2, "copy"]
     twice.save(data / "twice")
     assert skelkit("verify", "twice") == 1
-    assert re.search(r"xsub: test clips that also train +1 of \d test clips: copy +WRONG", capsys.readouterr().out)
+    assert re.search(r"WRONG +xsub: test clips that also train +1 of \d test clips: copy", capsys.readouterr().out)
     assert skelkit("verify", "twice", "--leaks", "xsub") == 1
     assert capsys.readouterr().out == "copy\n1 test clips of xsub also train\n"
     assert skelkit("verify", "whole", "--leaks", "xsub") == 0
@@ -259,7 +323,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, **functions: Callable
 def test_template_writes_an_example_and_names_its_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in(monkeypatch, "skelkit.data.template", write=lambda folder: [folder / "a.toml", folder / "b.csv"])
+    stand_in(monkeypatch, "skelkit.data.datasets.template", write=lambda folder: [folder / "a.toml", folder / "b.csv"])
     assert skelkit("template", "mine") == 0
     assert capsys.readouterr().out.splitlines() == [str(Path("mine/a.toml")), str(Path("mine/b.csv"))]
 

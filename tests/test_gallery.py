@@ -9,7 +9,9 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,12 +66,18 @@ DRAWINGS = {
 }
 
 
+@cache
+def drawn(name: str, drawing: str) -> Any:
+    """A drawing, which takes seconds for many classes, made once."""
+    return DRAWINGS[drawing](some(name))
+
+
 @pytest.mark.parametrize("drawing", DRAWINGS)
 @pytest.mark.parametrize("name", SETS)
 def test_every_drawing_names_the_data_set_and_touches_no_edge(name: str, drawing: str) -> None:
     from matplotlib.image import imread
 
-    figure = DRAWINGS[drawing](some(name))
+    figure = drawn(name, drawing)
     assert any("tiny" in text for text in texts(figure))
     grey = imread(io.BytesIO(figure._repr_png_()[0])).min(axis=2)
     assert grey.min() < 0.5
@@ -81,10 +89,9 @@ def test_every_drawing_names_the_data_set_and_touches_no_edge(name: str, drawing
 def test_the_names_of_120_classes_stand_whole_and_apart(drawing: str) -> None:
     from matplotlib.text import Text
 
-    clips = crowd()
-    figure = DRAWINGS[drawing](clips)
+    figure = drawn("120 classes", drawing)
     figure.draw_without_rendering()
-    plain = {re.sub(r"\s", "", name) for name in clips.classes}
+    plain = {re.sub(r"\s", "", name) for name in crowd().classes}
     names = [t for t in figure.findobj(Text) if re.sub(r"\s", "", t.get_text()) in plain]
     names = [t for t in names if t.get_window_extent().width > 1]  # a tick has a second label, which is not shown
     assert {re.sub(r"\s", "", t.get_text()) for t in names} == plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mocap_files import amc_text, asf_text, put, raw_folder
+from mocap_files import amc_text, asf_text, put
+from raw_files import raw_folder, refused_by
 
-from skelkit.data import acclaim, asf
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import hdm05, import_raw
 from skelkit.data.datasets.labels import stratified_folds
+from skelkit.data.formats import acclaim, asf
 from skelkit.data.importing import Source, read_clips
 from skelkit.data.protocols import split
 from skelkit.data.skeleton import ACCLAIM
@@ -30,13 +32,7 @@ def put_clip(folder: Path, name: str = NAME, frames: int = 2, seed: int = 0) -> 
     return put(folder / f"{name}.amc", amc_text(frames, seed))
 
 
-def refusal(folder: Path, **options: str) -> str:
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(hdm05.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, hdm05.reading)
 
 
 def test_a_clip_holds_the_bone_ends_in_metres(tmp_path: Path) -> None:
@@ -220,6 +216,14 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
     assert len(done.left_out) == 1
     assert "walk.amc" in done.left_out[0]
     assert "65 classes; 1 of 2,337 clips, 1 files left out" in Clips.open(tmp_path / "data/hdm05").source
+
+
+def test_a_t_pose_is_left_out_and_named(tmp_path: Path) -> None:
+    put_clip(tmp_path / "raw")
+    put(tmp_path / "raw/HDM_bd_T-pose_001_120.amc", amc_text())
+    found = import_raw("hdm05", tmp_path / "raw", tmp_path / "data")
+    assert found.flaws == (f"{tmp_path}/raw/HDM_bd_T-pose_001_120.amc: is a T-pose, no clip; left out",)
+    assert len(found.clips) == 1
 
 
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:

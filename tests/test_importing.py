@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from skelkit.data import importing, parts
+from skelkit.data import importing
 from skelkit.data.clips import Clips
-from skelkit.data.importing import Imported, RawClip, Reading, Source, import_clips, read_clips
+from skelkit.data.importing import Flaw, Imported, RawClip, Reading, Source, import_clips, parts, read_clips
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError
 
-Read = Callable[[Source], list[RawClip]]
+Read = Callable[[Source], Sequence[RawClip | Flaw]]
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +133,7 @@ def far(source: Source) -> list[RawClip]:
 
 def test_what_would_be_infinite_in_16_bits_is_refused(tmp_path: Path) -> None:
     reading = reading_of(put(tmp_path / "raw", 3), far)
-    assert "does not fit in 16 bits; import in full precision" in refusal(tmp_path, reading, half=True)
+    assert "does not fit into 16 bits; import it without --half" in refusal(tmp_path, reading, half=True)
     assert put_in(tmp_path, reading).clips.frames.max() == 70_000
 
 
@@ -195,6 +195,29 @@ def test_skip_bad_lists_each_file_that_it_leaves_out(tmp_path: Path) -> None:
     )
     assert (tmp_path / "clips/left_out.txt").read_text().splitlines() == list(done.left_out)
     assert done.clips.source == "toy files; 7 of 100 clips, 3 files left out"
+
+
+def read_flawed(source: Source) -> Sequence[RawClip | Flaw]:
+    """Every third file holds no clip as distributed."""
+    return [Flaw(f"{source.path}: empty; left out")] if int(source.path.name) % 3 == 2 else read_one(source)
+
+
+def test_known_flaws_stop_nothing_and_are_named_also_when_the_import_was_interrupted(tmp_path: Path) -> None:
+    paths = put(tmp_path / "raw", 7)
+    flawed = reading_of(paths, read_flawed, flaws=[Flaw("pose: no clip; left out")])
+    paths[6].write_text("none")
+    refusal(tmp_path, flawed)
+    paths[6].write_text("2")
+    read_log(tmp_path)
+    done = put_in(tmp_path, flawed)
+    assert read_log(tmp_path) == ["006"]  # the parts before were read when the import was refused
+    said = [f"{tmp_path}/raw/00{i}: empty; left out" for i in (2, 5)]
+    assert done.flaws == ("pose: no clip; left out", *said)
+    assert done.left_out == ()
+    assert (tmp_path / "clips/left_out.txt").read_text().splitlines() == list(done.flaws)
+    assert list(done.clips.table["name"]) == ["000", "001", "003", "004", "006"]
+    assert done.clips.source == "toy files; 5 of 100 clips, 3 known flaws"
+    assert list(read_clips(flawed).table["name"]) == ["000", "001", "003", "004", "006"]
 
 
 def test_without_bad_files_there_is_no_list_of_them(tmp_path: Path) -> None:
@@ -376,20 +399,24 @@ def test_the_parts_under_way_do_not_grow_with_the_files(tmp_path: Path, monkeypa
 def test_no_more_than_one_part_lies_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the folder is written, the parts are opened one after another."""
     events: list[str] = []
-    opened, put_down = parts.Part.frames, importing.fitting
+    opened, write = parts.Part.frames, importing.write
 
     def frames(self: parts.Part, persons: int) -> np.ndarray:
         events.append("opened")
         return opened(self, persons)
 
-    def fitting(*each: Any) -> np.ndarray:
-        events.append("given")
-        return put_down(*each)
+    def writing(folder: Path, blocks: Iterable[np.ndarray], *rest: Any) -> Clips:
+        def written() -> Iterator[np.ndarray]:
+            for block in blocks:
+                yield block
+                events.append("written")
+
+        return write(folder, written(), *rest)
 
     monkeypatch.setattr(parts.Part, "frames", frames)
-    monkeypatch.setattr(importing, "fitting", fitting)
+    monkeypatch.setattr(importing, "write", writing)
     put_in(tmp_path, reading_of(put(tmp_path / "raw", 8)))
-    assert events == ["opened", "given"] * 4
+    assert events == ["opened", "written"] * 4
 
 
 def test_two_imports_of_one_data_set_do_not_take_each_others_parts(tmp_path: Path) -> None:
@@ -430,7 +457,7 @@ def test_memory_that_is_not_enough_is_one_line(tmp_path: Path, monkeypatch: pyte
     def short(*_: Any) -> np.ndarray:
         raise MemoryError
 
-    monkeypatch.setattr(importing, "fitting", short)
+    monkeypatch.setattr(parts.Part, "frames", short)
     assert refusal(tmp_path, reading_of(put(tmp_path / "raw", 3))).startswith(
         "toy: out of memory; close other programs"
     )
@@ -459,10 +486,11 @@ def slow(source: Source) -> list[RawClip]:
 
 
 WATCHED = """
-import sys
+import signal, sys
 from pathlib import Path
 import test_importing as t
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job does not have
     try:
         t.importing.BATCH = 2
         t.put_in(Path(sys.argv[1]), t.reading_of(sorted(Path(sys.argv[1], "raw").iterdir()), t.slow), processes=2)
@@ -476,7 +504,7 @@ def test_ctrl_c_in_a_terminal_stops_two_processes_without_a_traceback(tmp_path: 
     put(tmp_path / "raw", 200)
     program = tmp_path / "program.py"
     program.write_text(WATCHED)
-    tests = os.pathsep.join([str(Path(__file__).parent), str(Path(importing.__file__).parents[2])])
+    tests = os.pathsep.join([str(Path(__file__).parent), str(Path(importing.__file__).parents[3])])
     running = subprocess.Popen(
         [sys.executable, str(program), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": tests},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocap_files import bvh_text, put
+from raw_files import refused_by
 
-from skelkit.data import bvh
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, mhad
+from skelkit.data.formats import bvh
 from skelkit.data.importing import read_clips
 from skelkit.data.protocols import split
 from skelkit.files import SkelkitError
@@ -42,13 +44,7 @@ def put_clip(folder: Path, name: str = NAME, frames: int = 2, scale: float = 13,
     return put(folder / f"{name}.bvh", bvh_text(joints(), frames, seed, scale))
 
 
-def refusal(folder: Path, **options: str) -> str:
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(mhad.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, mhad.reading)
 
 
 def test_a_clip_holds_35_joints_in_metres(tmp_path: Path) -> None:
@@ -143,6 +139,15 @@ def test_the_skeleton_comes_from_the_first_file_that_has_one(tmp_path: Path) -> 
     assert "1 of 659 clips" in done.clips.source
 
 
+def test_a_t_pose_is_left_out_and_named(tmp_path: Path) -> None:
+    put_clip(tmp_path / "raw", "skl_s01_a01_r02")
+    pose = put_clip(tmp_path / "raw", "skl_s01_tpose")
+    found = import_raw("mhad", tmp_path / "raw", tmp_path / "data")
+    assert found.flaws == (f"{pose}: is a T-pose, no clip; left out",)
+    assert len(found.clips) == 1
+    assert (found.clips.folder / "left_out.txt").read_text().splitlines() == list(found.flaws)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -153,7 +158,7 @@ def test_the_skeleton_comes_from_the_first_file_that_has_one(tmp_path: Path) -> 
         "skl_s1_a1_r1.bvh",
         "skl_s01_a01_r01.BVH",
         "skl_s01_a01_r01.bvh.part",
-        "tpose.bvh",
+        "pose.bvh",
     ],
 )
 def test_a_misnamed_file_is_refused_and_not_passed_over(tmp_path: Path, name: str) -> None:

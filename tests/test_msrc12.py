@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import assert_clips_are_in, raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, msrc12, reading
 from skelkit.data.importing import read_clips
 from skelkit.data.skeleton import KINECT_V1
-from skelkit.files import SkelkitError, data_folders
+from skelkit.files import SkelkitError
 
 NAME = "P2_2_2_p05"
 START = 15_797_707_284  # microseconds
@@ -48,14 +49,7 @@ def put(folder: Path, csv: str | bytes, tags: str | bytes, name: str = NAME) -> 
     return folder / f"{name}.csv"
 
 
-def refusal(folder: Path, **options: str) -> str:
-    """What is said against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(msrc12.reading(folder, **options))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, msrc12.reading)
 
 
 def frames_of(joints: np.ndarray) -> np.ndarray:
@@ -252,18 +246,15 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
     assert clips.frames.dtype == np.float16
 
 
+def test_the_sequence_that_is_empty_as_distributed_is_left_out_and_named(tmp_path: Path) -> None:
+    put(tmp_path / "raw", sequence(values(60)), tagstream([10, 40]))
+    empty = put(tmp_path / "raw", sequence(values(60) * 0), tagstream([10, 40]).replace("G2", "G12"), msrc12.EMPTY)
+    found = import_raw("msrc12", tmp_path / "raw", tmp_path / "data")
+    assert found.flaws == (f"{empty}: holds nothing but zeros, as distributed; left out",)
+    assert (found.left_out, len(found.clips)) == ((), 2)
+
+
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
-    whole = real_data("msrc12")
-    raw = next((folder / "raw/msrc12" for folder in data_folders() if (folder / "raw/msrc12").is_dir()), None)
-    if raw is None:
-        pytest.skip("raw/msrc12 is not in $SKELKIT_DATA")
-    assert "P1_1_12A_p19.csv: holds nothing but zeros" in refusal(raw)
-    source = msrc12.reading(raw, fps="15")
-    clips = read_clips(replace(source, sources=[s for s in source.sources if "P1_1_12A_p19" not in str(s)]))
-    assert (clips.skeleton, clips.classes, clips.units) == (whole.skeleton, whole.classes, whole.units)
-    names = list(whole.table["name"])
-    assert list(clips.table["name"]) == [name for name in names if name.startswith(f"{NAME}#")]
-    for i, name in enumerate(clips.table["name"]):
-        np.testing.assert_array_equal(clips[i].astype(np.float16), whole[names.index(name)])
-        for column in ("label", "subject", "camera", "fold"):
-            assert clips.column(column)[i] == whole.column(column)[names.index(name)]
+    whole, clips = real_data("msrc12"), read_clips(msrc12.reading(raw_folder("msrc12"), fps="15"))
+    assert list(clips.table["name"]) == [name for name in whole.table["name"] if name.startswith(f"{NAME}#")]
+    assert_clips_are_in(clips, whole)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import assert_clips_are_in, raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import import_raw, nw_ucla
 from skelkit.data.importing import read_clips
 from skelkit.data.skeleton import KINECT_V1
-from skelkit.files import SkelkitError, data_folders
+from skelkit.files import SkelkitError
 
 NAME = "a05_s04_e02_v02"
 
@@ -42,14 +45,7 @@ def put(folder: Path, content: Any = None, name: str = NAME) -> Path:
     return path
 
 
-def refusal(folder: Path) -> str:
-    """What `read` says against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(nw_ucla.reading(folder))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, nw_ucla.reading)
 
 
 def test_a_file_becomes_a_clip_of_one_person_and_twenty_joints(tmp_path: Path) -> None:
@@ -216,19 +212,7 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
 
 
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
-    whole = real_data("nw_ucla")
-    raw = next((folder / "raw/nw_ucla" for folder in data_folders() if (folder / "raw/nw_ucla").is_dir()), None)
-    if raw is None:
-        pytest.skip("raw/nw_ucla is not in $SKELKIT_DATA")
-    clips = read_clips(nw_ucla.reading(raw))
-    assert len(clips)
-    assert (clips.skeleton, clips.classes, clips.units) == (whole.skeleton, whole.classes, whole.units)
-    names = list(whole.table["name"])
-    index = np.array([names.index(name) for name in clips.table["name"]])
-    for i, j in enumerate(index):
-        np.testing.assert_array_equal(clips[i], whole[j])
-    for column in ("label", "subject", "camera", "fold"):
-        np.testing.assert_array_equal(clips.column(column), whole.column(column)[index])
+    assert_clips_are_in(read_clips(nw_ucla.reading(raw_folder("nw_ucla"))), real_data("nw_ucla"))
 
 
 def test_real_names_give_the_published_labels_subjects_and_cameras(
@@ -241,3 +225,10 @@ def test_real_names_give_the_published_labels_subjects_and_cameras(
     assert list(clips.table["name"]) == list(whole.table["name"])
     for column in ("label", "subject", "camera", "fold"):
         np.testing.assert_array_equal(clips.column(column), whole.column(column))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    assert refusal(tmp_path) == f"{path}: is no file; move it away"

@@ -10,8 +10,8 @@ import pytest
 from bodies import blank, each, ragged, rigidly_moved, rotation
 
 from skelkit.data.clips import Clips
-from skelkit.data.persons import Denoise, DropEmpty, Replay, SelectPersons, present
 from skelkit.data.skeleton import SBU
+from skelkit.data.steps.persons import Denoise, DropEmpty, Replay, SelectPersons, present
 
 
 def moved(clip: np.ndarray, person: int, deviations: bool) -> float:

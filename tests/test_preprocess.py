@@ -12,7 +12,8 @@ import torch
 from bodies import blank, each, ragged
 
 from skelkit import run, store
-from skelkit.data.clips import Clips, load
+from skelkit.data.clips import Clips
+from skelkit.data.library import load
 from skelkit.data.preprocess import (
     STEPS,
     AtMost,

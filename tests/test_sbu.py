@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import assert_clips_are_in, raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import READERS, import_raw, sbu
 from skelkit.data.importing import read_clips
 from skelkit.data.skeleton import SBU
-from skelkit.files import SkelkitError, data_folders
+from skelkit.files import SkelkitError
 
 
 def values(frames: int, seed: int = 0) -> np.ndarray:
@@ -37,14 +40,7 @@ def put(folder: Path, place: str = "s01s02/01/001", content: str | bytes | None 
     return path
 
 
-def refusal(folder: Path) -> str:
-    """What `read` says against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(sbu.reading(folder))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, sbu.reading)
 
 
 def test_a_line_becomes_two_persons_of_fifteen_joints(tmp_path: Path) -> None:
@@ -278,11 +274,7 @@ def test_import_raw_of_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> N
 
 
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
-    whole = real_data("sbu")
-    raw = next((folder / "raw/sbu" for folder in data_folders() if (folder / "raw/sbu").is_dir()), None)
-    if raw is None:
-        pytest.skip("raw/sbu is not in $SKELKIT_DATA")
-    assert_clips_are_in(READERS["sbu"](raw), whole)
+    assert_clips_are_in(read_clips(sbu.reading(raw_folder("sbu"))), real_data("sbu"))
 
 
 def test_all_real_clips_written_as_raw_files_are_read_back(tmp_path: Path, sbu_data: Clips) -> None:
@@ -295,13 +287,8 @@ def test_all_real_clips_written_as_raw_files_are_read_back(tmp_path: Path, sbu_d
     assert_clips_are_in(clips, sbu_data)
 
 
-def assert_clips_are_in(clips: Clips, whole: Clips) -> None:
-    """Every clip equals its namesake, and so do label, subject, camera and fold."""
-    assert len(clips)
-    assert (clips.skeleton, clips.classes, clips.units) == (whole.skeleton, whole.classes, whole.units)
-    names = list(whole.table["name"])
-    index = np.array([names.index(name) for name in clips.table["name"]])
-    for i, j in enumerate(index):
-        np.testing.assert_array_equal(clips[i], whole[j])
-    for column in ("label", "subject", "camera", "fold"):
-        np.testing.assert_array_equal(clips.column(column), whole.column(column)[index])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    assert refusal(tmp_path) == f"{path}: is no file; move it away"

@@ -9,7 +9,7 @@ import pytest
 from bodies import LENGTHS, blank, each, ragged
 
 from skelkit.data.clips import Clips
-from skelkit.data.timing import AtMost, FrameRate, Subsequences
+from skelkit.data.steps.timing import AtMost, FrameRate, Subsequences
 from skelkit.files import SkelkitError
 
 

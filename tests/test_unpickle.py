@@ -5,8 +5,10 @@ from __future__ import annotations
 import builtins
 import os
 import pickle
+import re
 import struct
 import subprocess
+import sys
 import tracemalloc
 from collections import OrderedDict
 from functools import partial
@@ -18,9 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelkit.data.unpickle import load
+from skelkit.data.formats.unpickle import load
 from skelkit.files import SkelkitError
 
+ROOT = Path(__file__).parents[1]
 PLAIN = {
     "split": {"train": ["a", "b"], "val": []},
     "annotations": [
@@ -227,12 +230,32 @@ def test_a_memo_with_a_far_place_takes_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
+DEEP = """
+import sys
+from pathlib import Path
+from skelkit.data.formats.unpickle import load
+from skelkit.files import SkelkitError
+for path in sys.argv[1:]:
+    try:
+        load(Path(path))
+    except SkelkitError as error:
+        print(error)
+"""
+
+
 def test_members_within_each_other_do_not_hang_or_end_the_process(tmp_path: Path) -> None:
     doubling = b"]q\x000" + b"".join(b"(h%ch%clq%c0" % (i, i, i + 1) for i in range(60)) + b"h%c" % 60
     assert "holds an array of a list" in refusal(tmp_path, b"cnumpy\ndtype\n(" + doubling + b"tR.")
     deep = b")" + b"\x85" * 200_000
-    assert "whose keys are not text" in refusal(tmp_path, b"}" + deep + b"K\x01s.")
-    assert "calls _codecs.encode for a tuple" in refusal(tmp_path, b"c_codecs\nencode\n(S'x'\n" + deep + b"tR.")
+    (tmp_path / "key.pkl").write_bytes(b"}" + deep + b"K\x01s.")
+    (tmp_path / "word.pkl").write_bytes(b"c_codecs\nencode\n(S'x'\n" + deep + b"tR.")
+    words = [sys.executable, "-c", DEEP, str(tmp_path / "key.pkl"), str(tmp_path / "word.pkl")]
+    found = subprocess.run(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert re.findall("whose keys are not text|calls _codecs.encode for a tuple", found.stdout) == [
+        "whose keys are not text",
+        "calls _codecs.encode for a tuple",
+    ]
 
 
 WHOLE = pickle.dumps(PLAIN, 4)

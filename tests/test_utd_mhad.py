@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import assert_clips_are_in, raw_folder, refused_by
 from scipy.io import loadmat, savemat
 
 from skelkit.data.clips import Clips
-from skelkit.data.datasets import import_raw, mat, utd_mhad
+from skelkit.data.datasets import import_raw, utd_mhad
+from skelkit.data.formats import mat
 from skelkit.data.importing import read_clips
-from skelkit.files import SkelkitError, data_folders
+from skelkit.files import SkelkitError
 
 NAME = "a13_s5_t2"
 
@@ -41,14 +44,7 @@ def put(folder: Path, content: bytes | None = None, name: str = NAME) -> Path:
     return path
 
 
-def refusal(folder: Path) -> str:
-    """What is said against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(utd_mhad.reading(folder))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, utd_mhad.reading)
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -193,18 +189,7 @@ def test_import_raw_saves_a_folder_that_opens_and_verifies(tmp_path: Path) -> No
 
 
 def test_the_real_samples_equal_the_published_arrays(real_data: Callable[[str], Clips]) -> None:
-    whole = real_data("utd_mhad")
-    raw = next((folder / "raw/utd_mhad" for folder in data_folders() if (folder / "raw/utd_mhad").is_dir()), None)
-    if raw is None:
-        pytest.skip("raw/utd_mhad is not in $SKELKIT_DATA")
-    clips = read_clips(utd_mhad.reading(raw))
-    assert len(clips)
-    assert (clips.skeleton, clips.classes, clips.units) == (whole.skeleton, whole.classes, whole.units)
-    names = list(whole.table["name"])
-    for i, name in enumerate(clips.table["name"]):
-        np.testing.assert_array_equal(clips[i], whole[names.index(name)])
-        for column in ("label", "subject", "camera", "fold"):
-            assert clips.column(column)[i] == whole.column(column)[names.index(name)]
+    assert_clips_are_in(read_clips(utd_mhad.reading(raw_folder("utd_mhad"))), real_data("utd_mhad"))
 
 
 def test_the_published_arrays_are_the_whole_data_set_in_the_readers_order(

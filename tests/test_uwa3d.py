@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_files import refused_by
 from scipy.io import savemat
 
 from skelkit.data.clips import Clips
@@ -56,14 +58,7 @@ def put(folder: Path, content: bytes | None = None, name: str = NAME) -> Path:
     return path
 
 
-def refusal(folder: Path) -> str:
-    """What is said against the folder, on one line."""
-    with pytest.raises(SkelkitError) as caught:
-        read_clips(uwa3d.reading(folder))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert ";" in message, "a mend follows the fault"
-    return message
+refusal = partial(refused_by, uwa3d.reading)
 
 
 def version_5(array: np.ndarray, compressed: bool) -> bytes:

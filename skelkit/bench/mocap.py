@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 
 from skelkit.bench.timing import Line, spread, turns
-from skelkit.data import acclaim, asf, bvh
+from skelkit.data.formats import acclaim, asf, bvh
 from skelkit.data.skeleton import ACCLAIM
 
 

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from skelkit.bench.timing import Line, in_a_process, resident_mb, spread, turns
 from skelkit.data.datasets import ntu
 from skelkit.data.importing import BATCH, Reading, Source, import_clips
-from skelkit.data.parts import make_part
+from skelkit.data.importing.parts import make_part
 
 Batch = tuple[Reading, Sequence[Source], str]
 """A reader, files, and the folder for what is read."""

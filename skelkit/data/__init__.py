@@ -1,6 +1,7 @@
 """Clips, skeletons, protocols, preprocessing and views."""
 
-from skelkit.data.clips import Clips, load, present
+from skelkit.data.clips import Clips
+from skelkit.data.library import load, present
 from skelkit.data.skeleton import KINECT_V1, KINECT_V2, SBU, SKELETONS, Skeleton, bone_stream, motion_stream
 
 __all__ = [

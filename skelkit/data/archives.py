@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -19,6 +21,10 @@ LIMIT = 32 * 2**30
 """Bytes that an archive may unpack to; the largest of the official ones has a fifth of it."""
 MEMBERS = 1_000_000
 _AGAIN = "download it again, or unpack it by hand if you trust it"
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError, NotImplementedError, ValueError),
+)
 
 
 def unpack(archive: Path, folder: Path, keep: str = "", under: str = "") -> int:
@@ -29,17 +35,16 @@ def unpack(archive: Path, folder: Path, keep: str = "", under: str = "") -> int:
     holds links or devices, or is too large.
     """
     try:
-        with _opened(archive) as (members, content):
+        with whole_folder(folder / f".{archive.name}") as part, _opened(archive) as (members, content):
             wanted = _wanted(archive, members, keep)
-            with whole_folder(folder / f".{archive.name}") as part:
-                for name, member in wanted.items():
-                    (part / name).parent.mkdir(parents=True, exist_ok=True)
-                    with content(member) as source, open(part / name, "wb") as target:
-                        shutil.copyfileobj(source, target)
-            _merge(folder / f".{archive.name}", folder / under)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+            for name, member in wanted.items():
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
+                with content(member) as source, open(part / name, "wb") as target:
+                    shutil.copyfileobj(source, target)
+        _merge(folder / f".{archive.name}", folder / under)
+    except _DAMAGE as error:
         raise SkelkitError(f"{archive}: cannot be unpacked ({' '.join(str(error).split())}); {_AGAIN}") from error
-    except OSError as error:  # zlib and lzma raise it too
+    except OSError as error:
         raise SkelkitError(f"{archive}: cannot be unpacked ({error}); free space, or {_AGAIN}") from error
     return len(wanted)
 
@@ -54,6 +59,8 @@ def _opened(archive: Path) -> Iterator[tuple[dict[str, tuple[Any, int, str]], An
         with tarfile.open(archive) as tar:
             members = {m.name: (m, m.size, "" if m.isfile() else "a link or a device") for m in tar if not m.isdir()}
             yield members, lambda member: _not_none(tar.extractfile(member))
+            while _not_none(tar.fileobj).read(2**20):  # the check sum of what was unpacked stands at the end
+                pass
     else:
         raise SkelkitError(f"{archive}: is neither a zip nor a tar archive; {_AGAIN}")
 

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from skelkit.data import npz
 from skelkit.data.checks import check_labels, check_shapes, first_not_finite, integers
+from skelkit.data.formats import npz
 from skelkit.data.skeleton import Skeleton
-from skelkit.files import Digest, SkelkitError, data_folders, sha256, store_folder, whole_folder
+from skelkit.files import Digest, SkelkitError, sha256, whole_folder
 
 COLUMNS = ("label", "subject", "camera", "setup", "replicate", "action", "fold")
 """Integer columns of the clip table; -1 says that the column does not apply. `action` numbers a performance:
@@ -285,43 +285,6 @@ def refuse_other(folder: Path) -> None:
     """Raise SkelkitError where a clips folder would take the place of something else."""
     if folder.exists() and not (folder / "manifest.json").exists():
         raise SkelkitError(f"{folder}: is there already and no clips folder; choose another place, or remove it")
-
-
-def load(name: str) -> Clips:
-    """Open a data set by name: "synthetic" is always there, others are sought in `$SKELKIT_DATA`, then in `data/`.
-
-    A data set is a `Clips` folder `name/` or an interchange file `name.npz`. Raises SkelkitError where there is none.
-    """
-    if name == "synthetic":
-        from skelkit.data.datasets import synthetic
-
-        return synthetic.load(store_folder() / "data")
-    for folder in data_folders():
-        if (folder / name / "manifest.json").exists():
-            return Clips.open(folder / name)
-        if (folder / f"{name}.npz").exists():
-            return Clips.from_npz(folder / f"{name}.npz", name)
-    there = {f.parent.name for folder in data_folders() for f in folder.glob("*/manifest.json")}
-    there |= {f.stem for folder in data_folders() for f in folder.glob("*.npz")}
-    raise SkelkitError(
-        f"data set {name!r} is not in {' or '.join(str(f) for f in data_folders())} (there: "
-        f"{', '.join(sorted({*there, 'synthetic'}))}); import it (skelkit data import) or set SKELKIT_DATA"
-    )
-
-
-def present(name: str) -> bool:
-    """Whether `load(name)` would find something."""
-    return name == "synthetic" or any(
-        (f / name / "manifest.json").exists() or (f / f"{name}.npz").exists() for f in data_folders()
-    )
-
-
-def available() -> list[str]:
-    """Every name that `load` takes here: "synthetic", clips folders and interchange files."""
-    found = {"synthetic"}
-    for folder in data_folders():
-        found |= {path.parent.name for path in folder.glob("*/manifest.json")} | {p.stem for p in folder.glob("*.npz")}
-    return sorted(found)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

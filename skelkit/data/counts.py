@@ -32,25 +32,26 @@ _NTU = "CTR-GCN's list of files with a skeleton"
 _MEMORY = "the papers, from memory: unverified"
 _QUOTED = "quoted as published; the text itself was not at hand"
 _NAMES = "the official file names"
-_ZHU = "Zhu et al. 2016, whose list is not public: unverified"
+_ZHENG = "Zheng et al. 2018, data sets"
+_THOKER = "Thoker et al. 2021, Sec. 4.1"
 COUNTS: dict[str, tuple[Count, ...]] = {
     "cmu": (
-        Count("clips", 2235, _ZHU),
-        Count("classes", 45, _ZHU),
+        Count("clips", 2235, f"{_ZHENG}; the list of Zhu et al. 2016 is not public"),
+        Count("classes", 45, f"{_ZHENG}; the list of Zhu et al. 2016 is not public"),
     ),
     "hdm05": (
-        Count("clips", 2337, _QUOTED),
-        Count("classes", 130, f"{_QUOTED}; 65 when merged", also=(65,)),
+        Count("clips", 2337, _ZHENG),
+        Count("classes", 130, f"{_ZHENG}; 65 when merged", also=(65,)),
         Count("subjects", 5, f"{_NAMES}: bd, bk, dg, mm, tr"),
     ),
     "mhad": (
-        Count("clips", 659, _MEMORY),
-        Count("classes", 11, _MEMORY),
-        Count("subjects", 12, _MEMORY),
+        Count("clips", 659, _ZHENG),
+        Count("classes", 11, _ZHENG),
+        Count("subjects", 12, _ZHENG),
         *_sides("xsub", 384, 275, _MEMORY),
     ),
     "msr_action3d": (
-        Count("clips", 567, f"{_QUOTED}; 557 are on the list of CVPR 2012", also=(557,)),
+        Count("clips", 567, f"{_QUOTED}; 566 without an empty one; 557 are on the list of CVPR 2012", also=(566, 557)),
         Count("classes", 20, _QUOTED),
         Count("subjects", 10, _QUOTED),
     ),
@@ -83,12 +84,12 @@ COUNTS: dict[str, tuple[Count, ...]] = {
         Count("clips", 21545, "the data set's README"),
         Count("classes", 51, "the data set's README"),
         Count("subjects", 66, _MEMORY),
-        *_sides("xsub", 18841, 2704, _MEMORY),
+        *_sides("xsub", 18841, 2704, _THOKER),
     ),
     "pku_mmd2": (
-        Count("clips", 6945, f"the sum of xsub's sides; {_MEMORY}"),
+        Count("clips", 6945, f"the sum of xsub's sides; {_THOKER}"),
         Count("subjects", 13, _MEMORY),
-        *_sides("xsub", 5332, 1613, f"{_MEMORY}; some say 5,339"),
+        *_sides("xsub", 5332, 1613, f"{_THOKER}; others say 5,339 train"),
     ),
     "sbu": (
         Count("clips", 282, f"{_QUOTED} (the clean version)"),

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from skelkit.data import archives
-from skelkit.data.datasets import READERS
 from skelkit.files import SkelkitError, project_root, sha256, whole_file
 
 SUMS = "SHA256SUMS"
@@ -144,8 +143,8 @@ def how(name: str) -> str:
 
 def steps(name: str, folder: Path | None = None) -> list[str]:
     """What to do by hand, a line each, to the import command. Raises SkelkitError for a data set that there is not."""
-    if name not in READERS:
-        raise SkelkitError(f"{name}: no data set has this name; known are {', '.join(sorted(READERS))}")
+    if name not in {*DIRECT, *STEPS}:
+        raise SkelkitError(f"{name}: no data set has this name; known are {', '.join(sorted({*DIRECT, *STEPS}))}")
     folder = folder or raw_folder(name)
     todo = [*STEPS[name], f"skelkit data import {name} {folder}", f"skelkit data verify {name}"]
     return [f"{number}. {step}" for number, step in enumerate((s.replace("{folder}", str(folder)) for s in todo), 1)]
@@ -273,6 +272,9 @@ def _receive(url: str, part: Path, page: str) -> bool:
                 f"at {part.with_suffix('')}, then run this again"
             )
         go_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status_code == 206 and not go_on:  # another piece than was asked for
+            part.unlink(missing_ok=True)
+            return False
         have = have if go_on else 0
         length = answer.headers.get("Content-Length", "")
         total = have + int(length) if length.isdigit() else None

@@ -13,11 +13,11 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from skelkit.data.canonical import CanonicalRotation, ViewInvariant
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import sbu
-from skelkit.data.persons import AnyFrames, Denoise, DropEmpty, Replay, SelectPersons, by_clip, poses, who_is_in
-from skelkit.data.timing import AtMost, FrameRate, Subsequences
+from skelkit.data.steps.canonical import CanonicalRotation, ViewInvariant
+from skelkit.data.steps.persons import AnyFrames, Denoise, DropEmpty, Replay, SelectPersons, by_clip, poses, who_is_in
+from skelkit.data.steps.timing import AtMost, FrameRate, Subsequences
 
 
 @runtime_checkable

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from skelkit.data.clips import load, present
 from skelkit.data.counts import COUNTS, counted
+from skelkit.data.library import load, present
 from skelkit.files import SkelkitError, results_folder, whole_file
 from skelkit.report import tables
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skelkit.data.clips import Clips, load
+from skelkit.data.clips import Clips
 from skelkit.data.datasets.sbu import to_metres
+from skelkit.data.library import load
 from skelkit.data.protocols import Split, split
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError, whole_file
-from skelkit.report.figures import PALETTE, new_figure
+from skelkit.report.canvas import new_figure
+from skelkit.report.figures import PALETTE
 from skelkit.report.player import Player, draw_pose, name_sides, on_stage, persons_of, player, project
 
 if TYPE_CHECKING:

@@ -40,11 +40,14 @@ def reading(name: str, folder: Path | str, **options: str) -> Reading:
     if name not in READERS:
         raise SkelkitError(
             f"{name}: no reader of raw files has this name; known are {', '.join(sorted(READERS))}, and under any name "
-            "a processed file (.pkl, .npz) or a folder with a manifest.toml (skelkit data template writes one)"
+            "a processed file (.pkl, .npz), a folder with train_data.npy and train_label.pkl, or one with a "
+            "manifest.toml (skelkit data template writes one)"
         )
     module, function = READERS[name].split(":")
     reader = getattr(import_module(f"skelkit.data.datasets.{module}"), function)
     _check_options(name, reader, options)
+    if Path(folder).is_file():
+        raise SkelkitError(f"{folder}: is a file; give the folder of the official files (unpack an archive first)")
     found: Reading = reader(Path(folder), **options)
     return found
 
@@ -64,8 +67,7 @@ def import_raw(
     how: what `importing.import_clips` takes. Nothing is written where a file is at fault. Raises SkelkitError that
     names the file, the place and the mend.
     """
-    from skelkit.data import own
-    from skelkit.data.datasets import processed
+    from skelkit.data.datasets import own, processed
     from skelkit.data.download import provenance
 
     path, to, options = Path(folder), Path(destination) / name, options or {}

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from skelkit.data import acclaim
-from skelkit.data.asf import read_known
 from skelkit.data.datasets import labels
+from skelkit.data.formats import acclaim
+from skelkit.data.formats.asf import read_known
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
@@ -21,7 +22,6 @@ FOLDS = 4
 """Drawn by default, as for the 2,235 motions of Zheng et al. 2018; their subset has three."""
 
 _NAME = re.compile(r"(\d{2,3})_(\d{2,3})\.amc")
-_AGAIN = "download or copy it again"
 
 
 def reading(folder: Path, *, classes: str = "", folds: str = "", seed: str = "0", fps: str = "120") -> Reading:
@@ -80,7 +80,7 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
             continue
         asf = path.with_name(f"{place[1]}.asf")
         if not asf.exists():
-            fault = f"{path}: the skeleton of subject {place[1]} is not beside it; put {asf.name} there, or {_AGAIN}"
+            fault = f"{path}: the skeleton of subject {place[1]} is not beside it; put {asf.name} there, or {AGAIN}"
             sources.append(SkelkitError(fault))
             continue
         columns = {"label": -1, "subject": int(place[1]), "replicate": int(place[2])}

@@ -9,6 +9,9 @@ from pathlib import Path
 from skelkit.data.importing import Source
 from skelkit.files import SkelkitError
 
+T_POSE = re.compile(r"t[-_ ]?pose", re.IGNORECASE)
+"""What the file of a T-pose, which is no clip, has in its name."""
+
 
 def sources(
     folder: Path,

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from skelkit.data import acclaim, asf
 from skelkit.data.datasets import labels
-from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.datasets.folder import T_POSE
+from skelkit.data.formats import acclaim, asf
+from skelkit.data.formats.text import AGAIN
+from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 
@@ -52,7 +54,6 @@ CLASSES = tuple(_NAMES.split())
 """The folders of the cut motions, in their order."""
 
 _NAME = re.compile(r"HDM_(bd|bk|dg|mm|tr)_([A-Za-z0-9]+)_(\d{3})_120\.amc")
-_AGAIN = "download or copy it again"
 
 
 def reading(folder: Path, *, classes: str = "130", folds: str = "10", seed: str = "0") -> Reading:
@@ -61,13 +62,13 @@ def reading(folder: Path, *, classes: str = "130", folds: str = "10", seed: str 
     Frames (t, 3, 31, 1) in metres, y up, 120 a second. classes: "130" as published; "65" merged by our proposal, for
     the published list is not public; or a CSV file `official_class,merged_class` that names each of the 130.
     folds: as many random folds, each class spread evenly over them, drawn by the seed over the files that are there
-    (Zheng et al. 2018, after Du et al. 2015: 10-fold; their folds are not public); `fold` counts them from 0.
-    `subject` is 1 to 5 for bd, bk, dg, mm, tr; `replicate` the take. Raises SkelkitError for a folder without any,
-    and for a class file or option at fault.
+    (Zheng et al. 2018, after Du et al. 2015: 10-fold; their folds are not public); `fold` counts them from 0. `subject`
+    is 1 to 5 for bd, bk, dg, mm, tr; `replicate` the take. T-poses are no clips and are left out. Raises SkelkitError
+    for a folder without any, and for a class file or option at fault.
     """
     merged = class_map(classes)
     names = tuple(dict.fromkeys(merged.values()))
-    sources = _sources(folder, {official: names.index(name) for official, name in merged.items()})
+    sources, poses = _sources(folder, {official: names.index(name) for official, name in merged.items()})
     good = [source for source in sources if isinstance(source, Source)]
     drawn = labels.stratified_folds(
         [int(source.columns["label"]) for source in good],
@@ -86,6 +87,7 @@ def reading(folder: Path, *, classes: str = "130", folds: str = "10", seed: str 
         read=_clip,
         source=f"HDM05 cut motions, from AMC files of 120 frames a second; {len(names)} classes",
         options={"classes": list(names), "folds": folds, "seed": seed},
+        flaws=[Flaw(f"{path}: is a T-pose, no clip; left out") for path in poses],
         expected=CLIPS,
     )
 
@@ -111,15 +113,19 @@ def class_map(classes: str) -> dict[str, str]:
     return {name: merged[name] for name in CLASSES}
 
 
-def _sources(folder: Path, label: dict[str, int]) -> list[Source | SkelkitError]:
-    """Every AMC file below the folder, in the order of the names; one that would be passed over is a fault."""
+def _sources(folder: Path, label: dict[str, int]) -> tuple[list[Source | SkelkitError], list[Path]]:
+    """Every AMC file below the folder, in the order of the names, and apart the T-poses; another name is a fault."""
     if not folder.is_dir():
         raise SkelkitError(f"{folder}: no such folder; give the one that holds HDM_*.amc and HDM_*.asf files")
     found = [path for path in folder.rglob("*") if not path.name.startswith(".")]
     skeletons = sorted(path for path in found if re.fullmatch(r"HDM_(bd|bk|dg|mm|tr)\.asf", path.name))
     sources: list[Source | SkelkitError] = []
+    poses: list[Path] = []
     for path in sorted((path for path in found if ".amc" in _suffix(path)), key=lambda path: (path.name, path)):
         place = _NAME.fullmatch(path.name)
+        if not place and T_POSE.search(path.name):
+            poses.append(path)
+            continue
         if not place or place[2] not in CLASSES:
             wrong = (
                 f"{path}: is not named HDM_ACTOR_CLASS_TAKE_120.amc with an actor of {', '.join(ACTORS)}, one of the "
@@ -131,12 +137,12 @@ def _sources(folder: Path, label: dict[str, int]) -> list[Source | SkelkitError]
         columns = {"label": label[name], "subject": ACTORS.index(actor) + 1, "replicate": int(take)}
         skeleton = _nearest(path, [found for found in skeletons if found.stem == f"HDM_{actor}"])
         if skeleton is None:
-            sources.append(SkelkitError(f"{path}: no HDM_{actor}.asf lies below {folder}; {_AGAIN}, skeletons and all"))
+            sources.append(SkelkitError(f"{path}: no HDM_{actor}.asf lies below {folder}; {AGAIN}, skeletons and all"))
             continue
         sources.append(Source(path, {**columns, "name": path.stem}, (skeleton,)))
     if not sources:
         raise SkelkitError(f"{folder}: holds no HDM_*.amc file at any depth; give the folder that does")
-    return sources
+    return sources, poses
 
 
 def _suffix(path: Path) -> str:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from skelkit.data import bvh
-from skelkit.data.importing import RawClip, Reading, Source
-from skelkit.data.mocap import as_clip
+from skelkit.data.datasets.folder import T_POSE
+from skelkit.data.formats import bvh
+from skelkit.data.formats.mocap import as_clip
+from skelkit.data.formats.text import AGAIN
+from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
 
@@ -38,7 +40,6 @@ UNITS = {"mm": 0.001, "cm": 0.01, "inch": 0.0254, "m": 1.0}
 """Metres a unit."""
 
 _NAME = re.compile(r"skl_s(0[1-9]|1[0-2])_a(0[1-9]|1[01])_r(0[1-5])\.bvh")
-_AGAIN = "download or copy it again"
 _REACH = (0.8, 2.0)  # metres along the bones from the hips to the furthest finger or toe: 1.1 to 1.5 for adults
 _ARM, _LEG = ("shoulder", "collar", "arm", "elbow", "wrist", "hand"), ("leg", "hip", "knee", "ankle", "foot", "toe")
 
@@ -52,10 +53,10 @@ def reading(folder: Path, *, unit: str = "auto") -> Reading:
     Frames (t, 3, 35, 1) in metres. The skeleton is the first file's hierarchy, end sites included; every other file
     must have the same, and the same rate (480 a second as published). unit: the files do not say theirs; "auto" takes
     the one of mm, cm and m that makes the first skeleton a person, or give mm, cm, inch or m; each file is checked to
-    hold a person. `replicate` is the repetition. Raises SkelkitError for a folder without any, and for an unknown
-    unit.
+    hold a person. `replicate` is the repetition; T-poses are no clips and are left out. Raises SkelkitError for a
+    folder without any, and for an unknown unit.
     """
-    sources = _sources(folder)
+    sources, poses = _sources(folder)
     first, motion = _first(sources)
     joints = motion.joints
     if unit not in ("auto", *UNITS):
@@ -69,6 +70,7 @@ def reading(folder: Path, *, unit: str = "auto") -> Reading:
         read=partial(_clip, metres=metres, like=str(first), hierarchy=_hierarchy(joints), seconds=motion.seconds),
         source=f"Berkeley MHAD, from BVH files of {1 / motion.seconds:.0f} frames a second",
         options={"unit": metres},
+        flaws=[Flaw(f"{path}: is a T-pose, no clip; left out") for path in poses],
         expected=CLIPS,
     )
 
@@ -99,18 +101,22 @@ def skeleton_of(joints: Sequence[bvh.Joint]) -> Skeleton:
     )
 
 
-def _sources(folder: Path) -> list[Source | SkelkitError]:
-    """Every BVH file below the folder, in the order of the names; one that would be passed over is a fault."""
+def _sources(folder: Path) -> tuple[list[Source | SkelkitError], list[Path]]:
+    """Every BVH file below the folder, in the order of the names, and apart the T-poses; another name is a fault."""
     if not folder.is_dir():
         raise SkelkitError(f"{folder}: no such folder; give the one that holds skl_sSS_aAA_rRR.bvh files")
     sources: list[Source | SkelkitError] = []
+    poses: list[Path] = []
     found = [path for path in folder.rglob("*") if ".bvh" in path.name.lower() and not path.name.startswith(".")]
     for path in sorted(found, key=lambda path: (path.name, path)):
         place = _NAME.fullmatch(path.name)
+        if not place and T_POSE.search(path.name):
+            poses.append(path)
+            continue
         if not place:
             fault = (
                 f"{path}: is not named skl_sSS_aAA_rRR.bvh with a subject 1 to 12, an action 1 to 11 and a repetition "
-                "1 to 5; mend the name, or move the file away (a T-pose is no clip)"
+                "1 to 5; mend the name, or move the file away"
             )
             sources.append(SkelkitError(fault))
             continue
@@ -119,7 +125,7 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
         sources.append(Source(path, {**columns, "name": path.stem}))
     if not sources:
         raise SkelkitError(f"{folder}: holds no skl_sSS_aAA_rRR.bvh file at any depth; give the folder that does")
-    return sources
+    return sources, poses
 
 
 def _first(sources: Sequence[Source | SkelkitError]) -> tuple[Path, bvh.Motion]:
@@ -132,7 +138,7 @@ def _first(sources: Sequence[Source | SkelkitError]) -> tuple[Path, bvh.Motion]:
             motion = bvh.read_bvh(source.path)
             if len(motion.joints) != JOINTS:
                 raise SkelkitError(
-                    f"{source.path}, line 1: has {len(motion.joints)} joints and end sites, not {JOINTS}; {_AGAIN}"
+                    f"{source.path}, line 1: has {len(motion.joints)} joints and end sites, not {JOINTS}; {AGAIN}"
                 )
         except SkelkitError as fault:
             faults.append(fault)
@@ -160,21 +166,21 @@ def _unit(path: Path, joints: Sequence[bvh.Joint]) -> float:
         if _REACH[0] <= reach * UNITS[unit] <= _REACH[1]:
             return UNITS[unit]
     raise SkelkitError(
-        f"{path}, line 1: its skeleton reaches {reach:g}, a person's in none of mm, cm, m; give -o unit, or {_AGAIN}"
+        f"{path}, line 1: its skeleton reaches {reach:g}, a person's in none of mm, cm, m; give -o unit, or {AGAIN}"
     )
 
 
 def _clip(source: Source, metres: float, like: str, hierarchy: Hierarchy, seconds: float) -> list[RawClip]:
     motion = bvh.read_bvh(source.path)
     if _hierarchy(motion.joints) != hierarchy:
-        raise SkelkitError(f"{source.path}, line 1: its hierarchy is not that of {like}; {_AGAIN}")
+        raise SkelkitError(f"{source.path}, line 1: its hierarchy is not that of {like}; {AGAIN}")
     if not 0.98 <= motion.seconds / seconds <= 1.02:  # as many digits as a program writes
         rates = f"has {1 / motion.seconds:.0f} frames a second, and {like} {1 / seconds:.0f}"
-        raise SkelkitError(f"{source.path}: {rates}; take one of them away, or {_AGAIN}")
+        raise SkelkitError(f"{source.path}: {rates}; take one of them away, or {AGAIN}")
     reach = _reach(motion.joints) * metres
     if not _REACH[0] <= reach <= _REACH[1]:
         raise SkelkitError(
             f"{source.path}, line 1: its skeleton reaches {reach:.3g} m from the hips, as no person does; "
-            f"check -o unit, or {_AGAIN}"
+            f"check -o unit, or {AGAIN}"
         )
     return [RawClip(as_clip(bvh.joint_places(motion) * metres, source.path))]

@@ -2,7 +2,7 @@
 
 A clip is `aAA_sSS_eEE_skeleton3D.txt` (action, subject, repetition): 20 lines a frame, one a joint, each
 `x y z confidence` in metres. (`..._skeleton.txt` files are another version, in screen coordinates.) Where the sensor
-lost the person, 20 clips hold frames of zeros, and one, a13_s09_e02, nothing else.
+lost the person, 20 clips hold frames of zeros, and one, a13_s09_e02, nothing else: it is left out.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import folder as files
-from skelkit.data.datasets import tables
-from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.formats import tables
+from skelkit.data.formats.text import AGAIN
+from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton, skeleton_of
-from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (
@@ -57,6 +57,8 @@ LEFT_OUT = (
     *("a13_s09_e03", "a14_s03_e01", "a20_s07_e01", "a20_s07_e03", "a20_s10_e03"),
 )
 """The ten clips that the choice "557" leaves out: their skeletons are missing or wrong."""
+EMPTY = "a13_s09_e02"
+"""The clip that is all zeros as distributed."""
 # Left and right are those of one public reader; another source may have them the other way round.
 _JOINTS = (
     "left_shoulder right_shoulder shoulder_center spine left_hip right_hip hip_center left_elbow right_elbow "
@@ -72,9 +74,9 @@ _REACH = 10.0  # metres; the real files reach 3.9
 def reading(folder: Path, *, clips: str = "567") -> Reading:
     """The clips of a folder that holds `aAA_sSS_eEE_skeleton3D.txt` files, all 567 or some of them.
 
-    Frames (t, 3, 20, 1) in metres, as the files have them: frames of zeros stay, a clip of nothing else is a fault;
-    the confidences are dropped. clips: "567" for all, "557" without `LEFT_OUT`. Raises SkelkitError for a folder
-    without any.
+    Frames (t, 3, 20, 1) in metres, as the files have them: frames of zeros stay, `EMPTY` is left out, another clip of
+    nothing else is a fault; the confidences are dropped. clips: "567" for all, "557" without `LEFT_OUT`. Raises
+    SkelkitError for a folder without any.
     """
     if clips not in CLIPS:
         raise SkelkitError(f"msr_action3d: clips is {clips!r}; give {' or '.join(CLIPS)}")
@@ -108,7 +110,7 @@ def _columns(name: re.Match[str]) -> dict[str, int | str]:
     return {"label": int(name[2]) - 1, "subject": int(name[3]), "replicate": int(name[4]), "name": name[1]}
 
 
-def _clip(source: Source) -> list[RawClip]:
+def _clip(source: Source) -> list[RawClip | Flaw]:
     path = source.path
     joints = tables.numbers(path, 4)  # x, y, z, confidence
     if len(joints) % 20:
@@ -121,6 +123,8 @@ def _clip(source: Source) -> list[RawClip]:
             f"those in screen coordinates, or {AGAIN}"
         )
     if not joints[:, :3].any():
-        raise SkelkitError(f"{path}: holds nothing but zeros; leave it out (clips=557 leaves out a13_s09_e02)")
+        if source.columns["name"] == EMPTY:
+            return [Flaw(f"{path}: holds nothing but zeros, as distributed; left out")]
+        raise SkelkitError(f"{path}: holds nothing but zeros; {AGAIN}")
     frames = joints[:, :3].reshape(-1, 20, 3).transpose(0, 2, 1)[..., None]  # (20 t, 3) -> (t, 3, v, 1)
     return [RawClip(np.ascontiguousarray(frames, np.float32))]

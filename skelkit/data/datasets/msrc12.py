@@ -13,7 +13,7 @@ are dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +22,10 @@ import numpy as np
 from jaxtyping import Float
 
 from skelkit.data.datasets import folder as files
-from skelkit.data.datasets import tables
-from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.formats import tables
+from skelkit.data.formats.text import AGAIN
+from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V1
-from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (
@@ -44,6 +44,8 @@ CLASSES = (
 )
 SEQUENCES, FRAMES, CLIPS = 594, 719_359, 6244
 """The size of the whole data set; a clip is a gesture."""
+EMPTY = "P1_1_12A_p19"
+"""The sequence that is all zeros as distributed."""
 STEPS = {"30": 1, "15": 2}
 """Which frames a clip keeps, by its frames a second: all of them, or every second one."""
 
@@ -61,8 +63,8 @@ def reading(folder: Path, *, fps: str = "30") -> Reading:
     """The clips of a folder that holds sequences, `.csv` and `.tagstream`, all 594 or some of them.
 
     Frames (t, 3, 20, 1) in metres; `setup` is 10 a + b, `replicate` the tag, from 0. fps: "30" keeps every frame, "15"
-    every second one of each clip. A sequence without a tracked frame is a fault. Raises SkelkitError for a folder
-    without any.
+    every second one of each clip. A sequence without a tracked frame is a fault, but for `EMPTY`, which is left out.
+    Raises SkelkitError for a folder without any.
     """
     if fps not in STEPS:
         raise SkelkitError(f"msrc12: fps is {fps!r}; give {' or '.join(STEPS)}")
@@ -98,10 +100,14 @@ def _sources(found: Iterable[Path]) -> list[Source | SkelkitError]:
     return sources
 
 
-def _clips(source: Source, step: int) -> list[RawClip]:
+def _clips(source: Source, step: int) -> Sequence[RawClip | Flaw]:
     table = tables.numbers(source.path, 81)
     frames = table[:, 1:].reshape(-1, 20, 4)[..., :3].transpose(0, 2, 1)[..., None]  # (t, v, 4) -> (t, 3, v, 1)
     _check(source.path, table[:, 0], frames)
+    if not frames.any():
+        if source.path.stem == EMPTY:
+            return [Flaw(f"{source.path}: holds nothing but zeros, as distributed; left out")]
+        raise SkelkitError(f"{source.path}: holds nothing but zeros, so nobody is tracked; {AGAIN}")
     frames = np.ascontiguousarray(frames, np.float32)
     tags = _tags(source.beside[0], table[:, 0], gesture=int(source.columns["label"]) + 1)
     middles = [0, *((a + b) // 2 for a, b in pairwise(tags)), len(frames)]
@@ -124,8 +130,6 @@ def _check(path: Path, times: Float[np.ndarray, " t"], frames: Float[np.ndarray,
     far = (np.abs(frames) > _REACH).any(axis=(1, 2, 3))
     if far.any():
         raise SkelkitError(f"{path}, line {far.argmax() + 1}: reaches beyond {_REACH:g} metres; {AGAIN}")
-    if not frames.any():
-        raise SkelkitError(f"{path}: holds nothing but zeros, so nobody is tracked; leave it out")
 
 
 def _tags(path: Path, times: Float[np.ndarray, " t"], gesture: int) -> list[int]:

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from skelkit.data.datasets.ntu_missing import MISSING
+from skelkit.data.formats.text import Fields
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.text import Fields
 from skelkit.files import SkelkitError
 
 _ACTIONS = """
@@ -145,7 +145,7 @@ def _sources(
             sources.append(Source(path, {**columns, "name": path.stem}))
             seen[path.stem] = path
     if not sources:
-        raise SkelkitError(f"{folder}: holds no .skeleton file of this data set; give the folder that does")
+        raise SkelkitError(f"{folder}: holds no .skeleton file of this data set; unpack its archive there")
     return sources
 
 

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from skelkit.data.datasets import folder as files
+from skelkit.data.formats import tables
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V1
 from skelkit.files import SkelkitError
@@ -35,9 +38,8 @@ CLIPS = 1484
 """The size of the whole data set, as CTR-GCN's lists have it."""
 
 _NAME = re.compile(r"a(0[1-689]|1[12])_s(0[1-9]|10)_e(\d\d)_v(0[1-3])\.json")
-_LIKE = re.compile(r"a\d+_s\d+_|[^.].*\.json$", re.IGNORECASE)  # ._ files are what macOS packs beside each file
+_LIKE = re.compile(r"a\d+_s\d+_|.*\.json$", re.IGNORECASE)
 _REACH = 10.0  # metres; the real files reach 5.1
-_AGAIN = "download or copy it again"
 
 
 def reading(folder: Path) -> Reading:
@@ -47,46 +49,28 @@ def reading(folder: Path) -> Reading:
     repetition share it whatever their camera, but whether these were filmed at the same time is doubtful. For the
     actions 2 and 3 the public files of camera 3 repeat those of camera 2. Raises SkelkitError for a folder without any.
     """
+    limits = f"an action of {', '.join(map(str, CLASSES))}, a subject 1 to 10 and a camera 1 to 3"
     return Reading(
         name="nw_ucla",
         skeleton=KINECT_V1,
         classes=tuple(CLASSES.values()),
-        sources=_sources(folder),
+        sources=files.sources(folder, "aAA_sSS_eEE_vVV.json", _NAME, _LIKE, _columns, limits),
         read=_clip,
         source="NW-UCLA, from JSON files",
         expected=CLIPS,
     )
 
 
-def _sources(folder: Path) -> list[Source | SkelkitError]:
-    """Every clip of the folder, in the order of their names; one that would be passed over is a fault."""
-    if not folder.is_dir():
-        raise SkelkitError(f"{folder}: no such folder; give the one that holds aAA_sSS_eEE_vVV.json files")
-    sources: list[Source | SkelkitError] = []
-    for path in sorted(path for path in folder.iterdir() if _LIKE.match(path.name)):
-        place = _NAME.fullmatch(path.name)
-        if not place:
-            fault = (
-                f"{path}: is not named aAA_sSS_eEE_vVV.json with an action of {', '.join(map(str, CLASSES))}, a "
-                "subject 1 to 10 and a camera 1 to 3; mend the name, or move the file away"
-            )
-            sources.append(SkelkitError(fault))
-            continue
-        action, subject, repetition, camera = map(int, place.groups())
-        columns = {
-            "label": list(CLASSES).index(action),
-            "subject": subject,
-            "camera": camera,
-            "replicate": repetition,
-            "action": 10000 * action + 100 * subject + repetition,
-        }
-        sources.append(Source(path, {**columns, "name": path.stem}))
-    below = sorted(path for path in folder.rglob("a*_s*_e*_v*.json") if path.parent != folder)
-    if below:
-        raise SkelkitError(f"{below[0]}: lies below {folder}; give the one folder that holds all the files")
-    if not sources:
-        raise SkelkitError(f"{folder}: holds no aAA_sSS_eEE_vVV.json file; give the folder that does")
-    return sources
+def _columns(name: re.Match[str]) -> dict[str, int | str]:
+    action, subject, repetition, camera = map(int, name.groups())
+    return {
+        "label": list(CLASSES).index(action),
+        "subject": subject,
+        "camera": camera,
+        "replicate": repetition,
+        "action": 10000 * action + 100 * subject + repetition,
+        "name": name[0].removesuffix(".json"),
+    }
 
 
 def _clip(source: Source) -> list[RawClip]:
@@ -94,37 +78,38 @@ def _clip(source: Source) -> list[RawClip]:
 
 
 def _frames(path: Path, label: int) -> Float[np.ndarray, "t 3 20 1"]:
+    tables.check_file(path)
     try:
         text = path.read_text(encoding="utf-8")
         record: Any = json.loads(text)
     except OSError as error:
-        raise SkelkitError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from error
+        raise SkelkitError(f"{path}: cannot be read ({error.strerror}); {AGAIN}") from error
     except json.JSONDecodeError as error:
         said = f"{error.msg}, column {error.colno}" if text.strip() else "the file is empty"
-        raise SkelkitError(f"{path}, line {error.lineno}: is not JSON ({said}); {_AGAIN}") from error
+        raise SkelkitError(f"{path}, line {error.lineno}: is not JSON ({said}); {AGAIN}") from error
     except (ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, or brackets without end
-        raise SkelkitError(f"{path}, line 1: is not JSON ({str(error)[:80]}); {_AGAIN}") from error
+        raise SkelkitError(f"{path}, line 1: is not JSON ({str(error)[:80]}); {AGAIN}") from error
     skeletons = record.get("skeletons") if isinstance(record, dict) else None
     if not isinstance(skeletons, list) or not skeletons:
-        raise SkelkitError(f"{path}: has no list of frames named skeletons; {_AGAIN}")
+        raise SkelkitError(f"{path}: has no list of frames named skeletons; {AGAIN}")
     if record.get("file_name") != path.stem:
-        raise SkelkitError(f"{path}: calls itself {record.get('file_name')!r} inside; restore its name, or {_AGAIN}")
+        raise SkelkitError(f"{path}: calls itself {record.get('file_name')!r} inside; restore its name, or {AGAIN}")
     if type(record.get("label")) is not int or record["label"] != label + 1:
         raise SkelkitError(
             f"{path}: has label {record.get('label')!r} inside, and its name says {label + 1}; "
-            f"restore its name, or {_AGAIN}"
+            f"restore its name, or {AGAIN}"
         )
     for t, frame in enumerate(skeletons, 1):
         if not isinstance(frame, list) or len(frame) != 20:
-            raise SkelkitError(f"{path}, frame {t} of {len(skeletons)}: has not 20 joints; {_AGAIN}")
+            raise SkelkitError(f"{path}, frame {t} of {len(skeletons)}: has not 20 joints; {AGAIN}")
         for name, joint in zip(KINECT_V1.joints, frame, strict=True):
             # The type is asked for by name: JSON's true, null and "0.5" would all become numbers.
             numbers = isinstance(joint, list) and len(joint) == 3 and all(type(x) in (int, float) for x in joint)
             if not numbers or not all(-_REACH <= x <= _REACH for x in joint):
                 raise SkelkitError(
                     f"{path}, frame {t} of {len(skeletons)}: {name} is {str(joint)[:60]}, not x, y, z in metres "
-                    f"(within {_REACH:g}); {_AGAIN}"
+                    f"(within {_REACH:g}); {AGAIN}"
                 )
         if not any(x for joint in frame for x in joint):
-            raise SkelkitError(f"{path}, frame {t} of {len(skeletons)}: all zeros, so nobody is there; {_AGAIN}")
+            raise SkelkitError(f"{path}, frame {t} of {len(skeletons)}: all zeros, so nobody is there; {AGAIN}")
     return np.array(skeletons, np.float32).transpose(0, 2, 1)[..., None]  # (t, v, 3) -> (t, 3, v, 1)

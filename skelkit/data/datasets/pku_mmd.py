@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.formats.text import AGAIN, Fields
+from skelkit.data.importing import Flaw, RawClip, Reading, Source
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.text import AGAIN, Fields
 from skelkit.files import SkelkitError
 
 _ACTIONS = """
@@ -43,7 +43,7 @@ _CAMERAS = {"L": 1, "M": 2, "R": 3}
 _VIDEO = re.compile(r"(?:\d{4}|A\d\dN\d\d)-([LMR])")
 
 
-def part1(folder: Path, *, cut: str = "closed", instances: str = "all") -> Reading:
+def part1(folder: Path, *, cut: str = "closed", instances: str = "usable") -> Reading:
     """The actions of PKU-MMD I, from the videos and labels in or below a folder: 21,545 clips, or some of them.
 
     Frames (t, 3, 25, 2) in metres; `camera` 1, 2, 3 for L, M, R; `replicate` counts the actions of a video from 1.
@@ -53,14 +53,14 @@ def part1(folder: Path, *, cut: str = "closed", instances: str = "all") -> Readi
 
     cut: "closed" takes the frames `first` to `last` of a label, both included, counted from 1 (as AimCLR does);
     "from-start" leaves the first of them out (as CMD and MAMP do, whose indices count from 0).
-    instances: "all" takes every action, and an action that leaves its video, or in which nobody is, is a fault of the
-    file; "usable" takes the frames that there are, and leaves an action out where there is none or nobody in it.
+    instances: "usable" takes of an action that leaves its video the frames that there are, leaves it out where there is
+    none or nobody in it, and lists both; "all" takes every action, and makes both faults of the file.
     Raises SkelkitError for a folder without any video, for another option, and for a split file that is none.
     """
     return _reading("pku_mmd1", "PKU-MMD I", folder, re.compile(r"\d{4}-[LMR]"), "", cut, instances, CLIPS1)
 
 
-def part2(folder: Path, *, cut: str = "closed", instances: str = "all") -> Reading:
+def part2(folder: Path, *, cut: str = "closed", instances: str = "usable") -> Reading:
     """The actions of PKU-MMD II: as `part1`, with cross_subject_v2.txt and cross_view_v2.txt."""
     return _reading("pku_mmd2", "PKU-MMD II", folder, re.compile(r"A\d\dN\d\d-[LMR]"), "_v2", cut, instances, None)
 
@@ -156,24 +156,25 @@ def _sources(
     return sources
 
 
-def _clips(source: Source, before: int, usable: bool) -> list[RawClip]:
+def _clips(source: Source, before: int, usable: bool) -> list[RawClip | Flaw]:
     """The actions of a video that have a label."""
     video, labels = _video(source.path), source.beside[0]
-    clips = []
+    clips: list[RawClip | Flaw] = []
     for number, (line, action, first, last) in enumerate(_labels(labels), 1):
         start = first - before
         frames = video[max(start, 0) : last]
-        if not usable and not 0 <= start < last <= len(video):
-            what = f"frames {first} to {last} are not all in the video, which has {len(video)}"
-        elif not usable and not frames.any():
-            what = f"nobody is there in the frames {first} to {last}"
-        else:
-            if frames.any():
-                name = f"{source.path.stem}_{number:03}"
-                columns: dict[str, int | str] = {"label": action - 1, "replicate": number, "name": name}
-                clips.append(RawClip(frames, columns))
-            continue
-        raise SkelkitError(f"{labels}, line {line}: {what}; mend the line, or import with -o instances usable")
+        what = ""
+        if not 0 <= start < last <= len(video):
+            what = f"{labels}, line {line}: frames {first} to {last} are not all in the video, which has {len(video)}"
+        elif not frames.any():
+            what = f"{labels}, line {line}: nobody is there in the frames {first} to {last}"
+        if what and not usable:
+            raise SkelkitError(f"{what}; mend the line, or import with -o instances usable")
+        if what:
+            clips.append(Flaw(f"{what}; {f'the {len(frames)} there are taken' if frames.any() else 'left out'}"))
+        if frames.any():
+            name = f"{source.path.stem}_{number:03}"
+            clips.append(RawClip(frames, {"label": action - 1, "replicate": number, "name": name}))
     return clips
 
 

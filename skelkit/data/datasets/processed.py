@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skelkit.data import unpickle
 from skelkit.data.clips import Clips, refuse_other, write
-from skelkit.data.datasets import processed_arrays, processed_names
-from skelkit.data.datasets.processed_arrays import Rows
+from skelkit.data.datasets import processed_names
+from skelkit.data.datasets.own import skeleton_from_toml
+from skelkit.data.formats import unpickle
+from skelkit.data.formats.rows import Rows, members, one_hot
 from skelkit.data.importing import Imported
-from skelkit.data.own import skeleton_from_toml
 from skelkit.data.skeleton import COCO, KINECT_V1, KINECT_V2, OPENPOSE, Skeleton
 from skelkit.files import SkelkitError
 
@@ -48,7 +48,7 @@ class _Found:
 def is_processed(path: Path) -> bool:
     """Whether the path is a processed file, or a folder of ST-GCN's."""
     if path.is_dir():
-        return bool(processed_arrays.pairs(path))
+        return bool(_pairs(path))
     return path.suffix in (".pkl", ".pickle", ".npz", ".npy")
 
 
@@ -123,9 +123,9 @@ def _open(path: Path, name: str, split: str, skeleton: str, progress: bool | Non
     if path.is_dir():
         return _stgcn(path, split, given, progress)
     if path.suffix == ".npz":
-        members = processed_arrays.members(path)
-        if not {"frames", "offsets"} <= set(members):
-            return _ctrgcn(path, members, split, given, progress)
+        there = members(path)
+        if not {"frames", "offsets"} <= set(there):
+            return _ctrgcn(path, there, split, given, progress)
         clips = Clips.from_npz(path, name)
         blocks, dtype = lambda: iter([clips.frames]), clips.frames.dtype
         head = (clips.skeleton, clips.classes, clips.units, clips.source)
@@ -207,15 +207,15 @@ class _Side:
     labels: Sequence[int]
 
 
-def _ctrgcn(path: Path, members: Sequence[str], split: str, given: Skeleton | None, progress: bool | None) -> _Found:
-    missing = [key for key in ("x_train", "y_train", "x_test", "y_test") if key not in members]
+def _ctrgcn(path: Path, there: Sequence[str], split: str, given: Skeleton | None, progress: bool | None) -> _Found:
+    missing = [key for key in ("x_train", "y_train", "x_test", "y_test") if key not in there]
     if missing:
         raise SkelkitError(
-            f"{path}: array {missing[0]!r} is missing (it holds {', '.join(members)[:200] or 'none'}); {_AGAIN}"
+            f"{path}: array {missing[0]!r} is missing (it holds {', '.join(there)[:200] or 'none'}); {_AGAIN}"
         )
     sides = []
     for side in ("train", "test"):
-        rows, labels = Rows.of(path, f"x_{side}"), processed_arrays.one_hot(path, f"y_{side}")
+        rows, labels = Rows.of(path, f"x_{side}"), one_hot(path, f"y_{side}")
         names = [f"{side}_{i}" for i in range(len(labels))]
         sides.append(_Side(f"{path}, x_{side}", rows, names, labels))
     shape = sides[0].rows.shape
@@ -233,7 +233,7 @@ def _ctrgcn(path: Path, members: Sequence[str], split: str, given: Skeleton | No
 
 
 def _stgcn(folder: Path, split: str, given: Skeleton | None, progress: bool | None) -> _Found:
-    pairs = processed_arrays.pairs(folder)
+    pairs = _pairs(folder)
     if len(pairs) != 2:
         raise SkelkitError(
             f"{folder}: lacks a file; give the folder with train_data.npy, train_label.pkl, val_data.npy, val_label.pkl"
@@ -254,6 +254,16 @@ def _stgcn(folder: Path, split: str, given: Skeleton | None, progress: bool | No
         return clips
 
     return _padded(folder, sides, arrange, skeleton, split, progress)
+
+
+def _pairs(folder: Path) -> list[tuple[Path, Path]]:
+    """ST-GCN's (data, label) files of a folder: the training pair, then the test pair."""
+    found = []
+    for sides in (("train",), ("val", "test")):
+        names = [(f"{side}_data{joint}.npy", f"{side}_label.pkl") for side in sides for joint in ("", "_joint")]
+        there = [(folder / d, folder / label) for d, label in names if (folder / d).exists()]
+        found += [pair for pair in there if pair[1].exists()][:1]
+    return found
 
 
 def _padded(

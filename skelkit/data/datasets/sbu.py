@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from skelkit.data.formats import tables
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import SBU
 from skelkit.files import SkelkitError
@@ -42,7 +44,6 @@ _PLACE = re.compile(r"(s(\d\d)s\d\d)/(0[1-8])/(\d\d\d)/skeleton_pos\.txt")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 # The README promises [0, 1] for x and y; the real files reach from -0.12 to 1.36.
 _LOW, _HIGH = np.array([-1.0, -1.0, 0.0]), np.array([2.0, 2.0, 7.8125])
-_AGAIN = "download or copy it again"
 
 
 def reading(folder: Path) -> Reading:
@@ -105,7 +106,7 @@ def _sources(folder: Path) -> list[Source | SkelkitError]:
     for name in _FOLD:
         for sequence_folder in sorted((folder / name).glob("*/*")):
             if sequence_folder.is_dir() and sequence_folder / "skeleton_pos.txt" not in found:
-                fault = f"{sequence_folder}: holds no skeleton_pos.txt; {_AGAIN}, or remove the folder"
+                fault = f"{sequence_folder}: holds no skeleton_pos.txt; {AGAIN}, or remove the folder"
                 sources.append(SkelkitError(fault))
     if not sources:
         raise SkelkitError(
@@ -119,28 +120,17 @@ def _clip(source: Source) -> list[RawClip]:
 
 
 def _frames(path: Path) -> Float[np.ndarray, "t 3 15 2"]:
-    try:
-        text = path.read_bytes().decode("ascii")
-    except OSError as error:
-        raise SkelkitError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from error
-    except UnicodeDecodeError as error:
-        place = error.object.count(b"\n", 0, error.start) + 1
-        raise SkelkitError(f"{path}, line {place}: holds a byte that is no text; {_AGAIN}") from error
-    *lines, rest = text.split("\n")
-    if not text or rest:  # every official file ends its last line
-        wrong = "does not end, so the file is cut short" if rest else "is missing: the file is empty"
-        raise SkelkitError(f"{path}, line {len(lines) + 1}: {wrong}; {_AGAIN}")
     rows: list[list[str]] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(tables.lines(path), 1):
         fields = [field.strip() for field in line.split(",")]
         wrong_fields = [field for field in fields if not _NUMBER.fullmatch(field)]
         if len(fields) != 91:
-            raise SkelkitError(f"{path}, line {number}: has {len(fields)} columns, not 91; {_AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: has {len(fields)} columns, not 91; {AGAIN}")
         if wrong_fields:
-            raise SkelkitError(f"{path}, line {number}: {wrong_fields[0]!r} is no number; {_AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: {wrong_fields[0]!r} is no number; {AGAIN}")
         if not fields[0].isdigit() or (rows and int(fields[0]) != int(rows[-1][0]) + 1):
             before = f" after {rows[-1][0]}" if rows else ""
-            raise SkelkitError(f"{path}, line {number}: frame number {fields[0]}{before} is out of sequence; {_AGAIN}")
+            raise SkelkitError(f"{path}, line {number}: frame number {fields[0]}{before} is out of sequence; {AGAIN}")
         rows.append(fields)
     frames = np.array([row[1:] for row in rows], np.float64).reshape(-1, 2, 15, 3)  # (t, m, v, 3)
     outside = ~((frames >= _LOW) & (frames <= _HIGH))
@@ -148,5 +138,5 @@ def _frames(path: Path) -> Float[np.ndarray, "t 3 15 2"]:
     if (outside | absent).any():
         t, m, v, c = np.argwhere(outside | absent)[0]
         wrong = "is absent (all zeros)" if absent[t, m] else f"has {SBU.joints[v]} {'xyz'[c]} = {frames[t, m, v, c]:g}"
-        raise SkelkitError(f"{path}, line {t + 1}: person {m + 1} {wrong}, no normalised coordinate; {_AGAIN}")
+        raise SkelkitError(f"{path}, line {t + 1}: person {m + 1} {wrong}, no normalised coordinate; {AGAIN}")
     return np.ascontiguousarray(frames.transpose(0, 3, 2, 1), np.float32)

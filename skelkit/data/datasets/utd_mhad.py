@@ -13,10 +13,10 @@ from typing import cast
 import numpy as np
 
 from skelkit.data.datasets import folder as files
-from skelkit.data.datasets import mat
+from skelkit.data.formats import mat
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import Skeleton, skeleton_of
-from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 _CLASSES = (

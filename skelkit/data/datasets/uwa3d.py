@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from skelkit.data.datasets import folder as files
-from skelkit.data.datasets import mat
+from skelkit.data.formats import mat
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import SBU
-from skelkit.data.text import AGAIN
 from skelkit.files import SkelkitError
 
 CLASSES = (

@@ -36,6 +36,14 @@ class RawClip:
 
 
 @dataclass(frozen=True)
+class Flaw:
+    """Known damage of the data set as everybody gets it: no fault of this copy, so that it stops no import."""
+
+    said: str
+    """Where it is and what became of it, in one line."""
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a reader makes of a folder: everything that an import needs."""
 
@@ -45,9 +53,10 @@ class Reading:
     classes: Sequence[str]
     sources: Sequence[Source | SkelkitError]
     """Every file, in the order of the clips; a file that cannot be one (a name that lies) is its fault instead."""
-    read: Callable[[Source], list[RawClip]]
-    """Reads one file; raises SkelkitError that names file, place and mend. A module's function, or a `partial` of one
-    whose arguments `options` or the sources tell as well, for parts are found again by those."""
+    read: Callable[[Source], Sequence[RawClip | Flaw]]
+    """Reads one file, and says what its official damage cost; raises SkelkitError that names file, place and mend. A
+    module's function, or a `partial` of one whose arguments `options` or the sources tell as well, for parts are found
+    again by those."""
     source: str
     """Where the clips come from, in words; the number of clips is added."""
     units: str = "metres"
@@ -55,16 +64,19 @@ class Reading:
     """What the user chose (JSON values); parts read with other choices are not taken."""
     version: int = 1
     """Raised when the same files come to mean other clips."""
+    flaws: Sequence[Flaw] = ()
+    """Of files that are known to be no clips and are not among the sources."""
     expected: int | None = None
     """Clips of the whole published data set."""
 
 
-def read(reading: Reading, source: Source | SkelkitError) -> Iterator[RawClip]:
-    """The clips of one file with all their columns, checked."""
+def read(reading: Reading, source: Source | SkelkitError) -> Iterator[RawClip | Flaw]:
+    """The clips of one file with all their columns, checked, and its flaws."""
     if isinstance(source, SkelkitError):
         raise source
     try:
-        yield from [_checked(reading, source, clip) for clip in reading.read(source)]
+        found = reading.read(source)
+        yield from [f if isinstance(f, Flaw) else _checked(reading, source, f) for f in found]
     except SkelkitError:
         raise
     except OSError as error:

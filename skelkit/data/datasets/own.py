@@ -1,6 +1,6 @@
 """A user's own clips: a folder of CSV files with a table and a small manifest; and skeletons as TOML.
 
-`data/template.py` writes an example of all of it, with comments.
+`template.py` writes an example of all of it, with comments.
 """
 
 from __future__ import annotations

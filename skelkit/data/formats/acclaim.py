@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.data.asf import Acclaim
-from skelkit.data.mocap import as_clip, elementary, lines_of, numbers, refuse, turned
+from skelkit.data.formats.asf import Acclaim
+from skelkit.data.formats.mocap import as_clip, elementary, lines_of, numbers, refuse, turned
 
 Motion = dict[str, Float[np.ndarray, "t _"]]
 """Each moving bone's channels, lengths in the file's units and angles in radians."""

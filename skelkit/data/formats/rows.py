@@ -62,16 +62,6 @@ class Rows:
                 bar.update(n)
 
 
-def pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """ST-GCN's (data, label) files of a folder: the training pair, then the test pair."""
-    found = []
-    for sides in (("train",), ("val", "test")):
-        names = [(f"{side}_data{joint}.npy", f"{side}_label.pkl") for side in sides for joint in ("", "_joint")]
-        there = [(folder / d, folder / label) for d, label in names if (folder / d).exists()]
-        found += [pair for pair in there if pair[1].exists()][:1]
-    return found
-
-
 def members(path: Path) -> list[str]:
     """The names of an npz's arrays."""
     with _readable(str(path)), zipfile.ZipFile(path) as archive:

@@ -10,9 +10,9 @@ from typing import NoReturn
 import numpy as np
 from jaxtyping import Float
 
+from skelkit.data.formats.text import AGAIN
 from skelkit.files import SkelkitError
 
-AGAIN = "download or copy it again"
 LARGEST = 1e5
 """Of the numbers in a file: no degree, length or place of a person comes near it."""
 BYTES = 64 * 2**20

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from skelkit.data.reading import Reading, Source, read
+from skelkit.data.importing.reading import Flaw, Reading, Source, read
 from skelkit.files import SkelkitError, store_folder, whole_file
 
 
@@ -26,6 +26,7 @@ class Part:
     lengths: np.ndarray
     columns: list[dict[str, int | str]]
     faults: list[str]
+    flaws: list[str]
 
     def frames(self, persons: int) -> np.ndarray:
         """(sum of t, 3, v, persons)"""
@@ -40,16 +41,6 @@ def padded(frames: np.ndarray, persons: int) -> np.ndarray:
     return np.pad(frames, [(0, 0)] * 3 + [(0, persons - frames.shape[3])])
 
 
-def fitting(path: Path, frames: np.ndarray, half: bool) -> np.ndarray:
-    """The frames, unless they would become infinite in 16 bits."""
-    limit = float(np.finfo(np.float16).max)
-    if half and frames.size and not -limit < frames.min() <= frames.max() < limit:
-        raise SkelkitError(
-            f"{path}: a coordinate beyond {limit:,.0f} does not fit in 16 bits; import in full precision"
-        )
-    return frames
-
-
 def folder_of(name: str) -> Path:
     return store_folder() / "imports" / name
 
@@ -59,23 +50,25 @@ def make_part(reading: Reading, sources: Sequence[Source | SkelkitError], path: 
     found = _opened(path)
     if found is not None and not found.faults:
         return found
-    frames, columns, lengths, faults = [], [], [], []
+    frames, columns, lengths, faults, flaws = [], [], [], [], []
     for source in sources:
         try:
-            clips = list(read(reading, source))
+            read_here = list(read(reading, source))
         except SkelkitError as fault:
             faults.append(str(fault))
             continue
+        clips = [each for each in read_here if not isinstance(each, Flaw)]
+        flaws += [each.said for each in read_here if isinstance(each, Flaw)]
         frames += [clip.frames for clip in clips]
         columns += [dict(clip.columns) for clip in clips]
         lengths += [len(clip.frames) for clip in clips]
     persons = max((f.shape[3] for f in frames), default=1)
     frames = [np.zeros((0, 3, len(reading.skeleton), 1), np.float32), *frames]
-    record = json.dumps({"columns": columns, "faults": faults}, default=int)  # numbers of NumPy's
+    record = json.dumps({"columns": columns, "faults": faults, "flaws": flaws}, default=int)  # numbers of NumPy's
     with whole_file(path) as part, open(part, "wb") as file:
         together = np.concatenate([padded(f, persons) for f in frames])
         np.savez(file, frames=together, lengths=np.array(lengths, np.int64), record=np.array(record))
-    return Part(path, persons, np.array(lengths, np.int64), columns, faults)
+    return Part(path, persons, np.array(lengths, np.int64), columns, faults, flaws)
 
 
 def _opened(path: Path) -> Part | None:
@@ -83,7 +76,8 @@ def _opened(path: Path) -> Part | None:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:  # np.load leaves a bad one open
             record = json.loads(str(arrays["record"]))
-            return Part(path, _persons(arrays), arrays["lengths"], record["columns"], record["faults"])
+            columns, faults, flaws = (record[each] for each in ("columns", "faults", "flaws"))
+            return Part(path, _persons(arrays), arrays["lengths"], columns, faults, flaws)
     except Exception:  # a changed byte makes NumPy and zipfile raise nearly anything
         return None
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.data.text import AGAIN
+from skelkit.data.formats.text import AGAIN
 from skelkit.files import SkelkitError
 
 _MOST_BYTES = 1 << 24  # of a file; a real clip takes less than 100 kB
@@ -106,7 +106,7 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
         start, step = at + 8, 8 + size + (-size % 8 if kind != _COMPRESSED else 0)  # whole units of eight bytes
         if kind > 0xFFFF:  # a short one: type, size and at most four bytes in one unit
             kind, size, start, step = kind & 0xFFFF, kind >> 16, at + 4, 8
-        if start + size > len(data) or size > step:
+        if start + size > min(len(data), at + step):
             raise _WrongError("is cut short")
         yield kind, data[start : start + size]
         at += step

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from skelkit.data.clips import Clips
-from skelkit.data.persons import AnyFrames, by_clip, first_frames, present, who_is_in
 from skelkit.data.skeleton import Skeleton
+from skelkit.data.steps.persons import AnyFrames, by_clip, first_frames, present, who_is_in
 from skelkit.files import SkelkitError
 
 Vectors = Float[np.ndarray, "n 3"]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.data.mocap import AGAIN, INCH, JOINTS, elementary, lines_of, number, refuse
+from skelkit.data.formats.mocap import INCH, JOINTS, elementary, lines_of, number, refuse
+from skelkit.data.formats.text import AGAIN
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 

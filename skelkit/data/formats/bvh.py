@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from skelkit.data.mocap import JOINTS, elementary, lines_of, number, numbers, refuse, turned
+from skelkit.data.formats.mocap import JOINTS, elementary, lines_of, number, numbers, refuse, turned
 
 POSITIONS = ("Xposition", "Yposition", "Zposition")
 ROTATIONS = ("Xrotation", "Yrotation", "Zrotation")

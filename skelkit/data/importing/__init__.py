@@ -27,11 +27,11 @@ from tqdm import tqdm
 
 from skelkit.data.checks import check_labels, integers
 from skelkit.data.clips import COLUMNS, Clips, refuse_other, write
-from skelkit.data.parts import Part, fitting, folder_of, key, make_part, padded
-from skelkit.data.reading import RawClip, Reading, Source, read
+from skelkit.data.importing.parts import Part, folder_of, key, make_part, padded
+from skelkit.data.importing.reading import Flaw, RawClip, Reading, Source, read
 from skelkit.files import SkelkitError
 
-__all__ = ["Imported", "RawClip", "Reading", "Source", "import_clips", "read_clips"]
+__all__ = ["Flaw", "Imported", "RawClip", "Reading", "Source", "import_clips", "read_clips"]
 
 BATCH = 32
 """Files a part: a few megabytes."""
@@ -41,10 +41,11 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Imported:
-    """The clips, and one line for each file that was left out."""
+    """The clips, and one line for each file that was left out and for each known flaw of the data set."""
 
     clips: Clips
     left_out: tuple[str, ...] = ()
+    flaws: tuple[str, ...] = ()
 
 
 def import_clips(
@@ -59,8 +60,9 @@ def import_clips(
     """Read every file and save the clips folder `folder`; nothing is written where a file is at fault.
 
     processes: by default one a core for many files. skip_bad: leave faulty files out and list them, here and in
-    `left_out.txt` in the folder. half: store 16 bits a number (below 2 mm within 4 metres). progress: None shows the
-    bar in a terminal. Raises SkelkitError: the first fault in the order of the files.
+    `left_out.txt` in the folder, where the known flaws of the data set itself stand in any case. half: store 16 bits a
+    number (below 2 mm within 4 metres). progress: None shows the bar in a terminal. Raises SkelkitError: the first
+    fault in the order of the files.
     """
     refuse_other(Path(folder))
     if processes is not None and processes < 1:
@@ -90,14 +92,16 @@ def _import(
 ) -> Imported:
     parts, faults = _read_all(reading, processes, skip_bad, progress)
     table = _table(reading, [each for part in parts for each in part.columns])
+    flaws = [flaw.said for flaw in reading.flaws] + [said for part in parts for said in part.flaws]
+    lines = [*flaws, *faults]
     if table.empty:
-        said = f" ({faults[0]})" if faults else ""
+        said = f" ({[*faults, *flaws][0]})" if lines else ""
         raise SkelkitError(f"{reading.name}: no clip in {len(reading.sources)} files{said}; give another folder")
     persons = max(part.persons for part in parts)
     lengths = np.concatenate([part.lengths for part in parts])
     clips = write(
         folder,
-        (fitting(part.path, part.frames(persons), half) for part in parts),
+        (part.frames(persons) for part in parts),
         np.float16 if half else np.float32,
         np.concatenate([[0], np.cumsum(lengths)]),
         table,
@@ -105,16 +109,17 @@ def _import(
         reading.classes,
         reading.name,
         reading.units,
-        _source(reading, len(table), len(faults)),
-        {"left_out.txt": "".join(f"{fault}\n" for fault in faults)} if faults else {},
+        _source(reading, len(table), len(faults), len(flaws)),
+        {"left_out.txt": "".join(f"{line}\n" for line in lines)} if lines else {},
     )
     shutil.rmtree(folder_of(reading.name), ignore_errors=True)  # the clips are whole: the parts have served
-    return Imported(clips, tuple(faults))
+    return Imported(clips, tuple(faults), tuple(flaws))
 
 
 def read_clips(reading: Reading) -> Clips:
     """Every clip in memory, for a handful of files; raises SkelkitError at the first fault."""
-    found = [clip for source in reading.sources for clip in read(reading, source)]
+    read_all = (each for source in reading.sources for each in read(reading, source))
+    found = [each for each in read_all if not isinstance(each, Flaw)]
     if not found:
         raise SkelkitError(f"{reading.name}: no clip in {len(reading.sources)} files; give another folder")
     persons = max(clip.frames.shape[3] for clip in found)
@@ -131,11 +136,12 @@ def read_clips(reading: Reading) -> Clips:
     )
 
 
-def _source(reading: Reading, clips: int, left_out: int = 0) -> str:
+def _source(reading: Reading, clips: int, left_out: int = 0, flaws: int = 0) -> str:
     """Where the clips come from, in words."""
     of = "" if reading.expected in (None, clips) else f" of {reading.expected:,}"
     left = f", {left_out} files left out" if left_out else ""
-    return f"{reading.source}; {clips:,}{of} clips{left}"
+    known = f", {flaws} known flaws" if flaws else ""
+    return f"{reading.source}; {clips:,}{of} clips{left}{known}"
 
 
 def _read_all(

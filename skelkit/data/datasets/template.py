@@ -32,7 +32,7 @@ mirror = [
   ["left_knee", "right_knee"], ["left_foot", "right_foot"],
 ]
 
-# Every joint is in one part.
+# The body's parts; a joint is in one at most.
 [parts]
 trunk = ["pelvis", "neck", "head"]
 "left arm" = ["left_shoulder", "left_elbow", "left_hand"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from skelkit.data.text import AGAIN, Fields
+from skelkit.data.formats.text import AGAIN, Fields
 from skelkit.files import SkelkitError
 
 _MOST_BYTES = 1 << 26  # of a file; the longest real one takes some megabytes
@@ -16,7 +16,7 @@ _MOST_BYTES = 1 << 26  # of a file; the longest real one takes some megabytes
 
 def numbers(path: Path, columns: int) -> Float64[np.ndarray, "n columns"]:
     """The whole table. Raises SkelkitError that names file and line for anything but finite numbers."""
-    _check_size(path)
+    check_file(path)
     fields = Fields(path)
     _check_end(path)
     wrong = np.flatnonzero(fields.counts != columns)
@@ -27,7 +27,7 @@ def numbers(path: Path, columns: int) -> Float64[np.ndarray, "n columns"]:
 
 def lines(path: Path) -> list[str]:
     """The lines of an ASCII file, without their ends. Raises SkelkitError that names file and line."""
-    _check_size(path)
+    check_file(path)
     try:
         text = path.read_bytes().decode("ascii")
     except UnicodeDecodeError as error:
@@ -39,7 +39,10 @@ def lines(path: Path) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n")[:-1]]
 
 
-def _check_size(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise SkelkitError for what would be read for ever, or without a bound."""
+    if path.exists() and not path.is_file():  # a folder, or a pipe
+        raise SkelkitError(f"{path}: is no file; move it away")
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise SkelkitError(f"{path}: takes {size:,} bytes, too many for one recording; {AGAIN}")
 

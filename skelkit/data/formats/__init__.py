@@ -1,0 +1,1 @@
+"""File formats, read with care and without knowing any data set."""

@@ -1,0 +1,42 @@
+"""The data sets that are here, by name."""
+
+from __future__ import annotations
+
+from skelkit.data.clips import Clips
+from skelkit.data.datasets import synthetic
+from skelkit.files import SkelkitError, data_folders, store_folder
+
+
+def load(name: str) -> Clips:
+    """Open a data set by name: "synthetic" is always there, others are sought in `$SKELKIT_DATA`, then in `data/`.
+
+    A data set is a `Clips` folder `name/` or an interchange file `name.npz`. Raises SkelkitError where there is none.
+    """
+    if name == "synthetic":
+        return synthetic.load(store_folder() / "data")
+    for folder in data_folders():
+        if (folder / name / "manifest.json").exists():
+            return Clips.open(folder / name)
+        if (folder / f"{name}.npz").exists():
+            return Clips.from_npz(folder / f"{name}.npz", name)
+    there = {f.parent.name for folder in data_folders() for f in folder.glob("*/manifest.json")}
+    there |= {f.stem for folder in data_folders() for f in folder.glob("*.npz")}
+    raise SkelkitError(
+        f"data set {name!r} is not in {' or '.join(str(f) for f in data_folders())} (there: "
+        f"{', '.join(sorted({*there, 'synthetic'}))}); import it (skelkit data import) or set SKELKIT_DATA"
+    )
+
+
+def present(name: str) -> bool:
+    """Whether `load(name)` would find something."""
+    return name == "synthetic" or any(
+        (f / name / "manifest.json").exists() or (f / f"{name}.npz").exists() for f in data_folders()
+    )
+
+
+def available() -> list[str]:
+    """Every name that `load` takes here: "synthetic", clips folders and interchange files."""
+    found = {"synthetic"}
+    for folder in data_folders():
+        found |= {path.parent.name for path in folder.glob("*/manifest.json")} | {p.stem for p in folder.glob("*.npz")}
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""Steps of preprocessing, by what they change; `skelkit.data.preprocess` names them all."""
