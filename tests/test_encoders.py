@@ -279,6 +279,12 @@ def test_hcn_drops_channels_in_training_alone() -> None:
     assert torch.equal(encoder(x), encoder(x))
 
 
+def test_a_new_hcn_tells_clips_apart() -> None:
+    """From torch's own start the features of different clips differ by a few percent of their mean."""
+    features = built(HCN(16)).eval()(some_clips(16)).detach()
+    assert features.std(0).mean() > 0.15 * features.mean()
+
+
 @pytest.mark.parametrize("image", [0, 8, 40])
 def test_an_image_that_cannot_be_halved_four_times_is_refused(image: int) -> None:
     with pytest.raises(SkelkitError, match=f"image = {image} cannot be halved four times; give a multiple of 16"):
