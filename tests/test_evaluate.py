@@ -215,6 +215,17 @@ def test_linear_evaluation_ignores_the_order_of_the_test_clips_and_repeats_itsel
     assert found == evaluated(protocol, train, (x, y)) == evaluated(protocol, train, (x.flip(0), y.flip(0)))
 
 
+def test_standardised_features_are_judged_alike_whatever_their_scale() -> None:
+    protocol, (x, y), (u, v) = Linear(schedule=Steps(epochs=2), standardise=True), clusters(30, 0), clusters(12, 1)
+    mean, scale = x.mean(0), x.std(0)
+    by_hand = evaluated(replace(protocol, standardise=False), ((x - mean) / scale, y), ((u - mean) / scale, v))
+    stretch, shift = torch.linspace(1e-2, 1e2, x.shape[1]), torch.linspace(-5, 5, x.shape[1])
+    assert by_hand.scores == evaluated(protocol, (x, y), (u, v)).scores
+    assert by_hand.scores == evaluated(protocol, (x * stretch + shift, y), (u * stretch + shift, v)).scores
+    dead = evaluated(protocol, (x * 0, y), (u * 0, v))
+    assert dead.scores["top-1"] in {100 * share for share in (v[:, None] == torch.arange(9)).float().mean(0).tolist()}
+
+
 def test_features_are_not_touched_by_the_classifier() -> None:
     x, y = clusters(12, 0)
     x.requires_grad_()

@@ -25,6 +25,9 @@ class Linear:
     schedule: Steps = Steps(epochs=90, drops=(15 / 90, 35 / 90, 60 / 90, 75 / 90), factor=0.5)  # noqa: RUF009 (frozen)
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
+    standardise: bool = False
+    """Give each dimension mean 0 and standard deviation 1 over the training clips first, so that the scale of the
+    features does not decide how far the classifier gets."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ def linear(
     rng: on the features' device; it draws the order. The classifier's start comes from torch's global generator.
     """
     features, labels = train
+    if protocol.standardise:
+        mean, scale = features.mean(0), features.std(0) + 1e-6  # a dead dimension stays 0
+        features, test = (features - mean) / scale, ((test[0] - mean) / scale, test[1])
     return _fit(protocol, lambda chosen: features[chosen], labels, test, classes, rng)
 
 

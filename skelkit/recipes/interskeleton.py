@@ -15,7 +15,6 @@ from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
 from skelkit.recipes.interskeleton_settings import (
-    FRAMES,
     augmentation,
     finetuning,
     pretraining,
@@ -33,8 +32,12 @@ OURS = ("nw_ucla", "utd_mhad", "sbu")
 """Data sets on which the paper's questions are asked as extensions, at tier `reduced`."""
 REPRESENTATIONS = ("X_IMG", "X_STG", "X_SEQ")
 PAIRS = (("X_IMG", "X_STG"), ("X_IMG", "X_SEQ"), ("X_SEQ", "X_STG"))
-CACHED = Linear(SGD(lr=0.1), Steps(80, drops=(50 / 80, 70 / 80)), batch=64)
-"""The paper's linear evaluation with every clip encoded once, the shortcut that our own extensions take."""
+CACHED = Linear(SGD(lr=0.1), Steps(80, drops=(50 / 80, 70 / 80)), batch=64, standardise=True)
+"""The paper's linear evaluation on features that are encoded once and standardised, as our own extensions take it.
+
+Without, the rate decides for whom 80 epochs are enough: of an untrained HCN, a classifier of NW-UCLA's first view names
+39 % of the second view's training clips rightly, standardised 63 %.
+"""
 FRACTIONS = {"ntu60": (0.01, 0.05, 0.1, 0.2), "pku_mmd1": (0.01, 0.1)}
 """Shares of labels of Table 2; other data sets run 5, 10 and 20 %: 1 % would be less than a clip a class."""
 
@@ -158,7 +161,9 @@ def table5(dataset: str = "ntu60", names: Sequence[str] = REPRESENTATIONS, **opt
     def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
         for name in names:
             for row, (temporal, pose, jitter) in AUGMENTED.items():
-                steps = augmentation(temporal, pose, jitter, variant=options.get("variant", "paper"))
+                steps = augmentation(
+                    *(temporal, pose, jitter), view=setting(dataset).view, variant=options.get("variant", "paper")
+                )
                 weights = pretrain(names=(name,), steps=steps)
                 yield _cell("Table 5", row, name), Evaluation(weights, _linear(dataset))
             random = untrained(pretrain(names=(name,)))
@@ -200,7 +205,7 @@ def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 
     def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
         for joints in (2, 5, 10, 15, 20):
-            steps = (CropResize(shortest=1.0, frames=FRAMES), JointJitter(joints=joints / 25))
+            steps = (CropResize(shortest=1.0, frames=setting(dataset).view), JointJitter(joints=joints / 25))
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
             yield _cell("Table 8", "Spatial-Jittering", f"|j| = {joints}"), evaluation
 
@@ -212,7 +217,7 @@ def table9(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 
     def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
         for least in (0.1, 0.3, 0.5):
-            steps = (CropResize(shortest=least, frames=FRAMES),)
+            steps = (CropResize(shortest=least, frames=setting(dataset).view),)
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
             yield _cell("Table 9", "Temporal Crop-Resize", f"l_min = {least}"), evaluation
 
