@@ -22,6 +22,11 @@ def device() -> torch.device:
         raise SkelkitError(f"SKELKIT_DEVICE={wish}: no such device; give cpu, cuda or mps") from error
 
 
+def exact_on_cpu(x: torch.Tensor) -> bool:
+    """Whether work on x runs on a CPU and in x's own precision (no autocast)."""
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+
+
 def device_name() -> str:
     """The device in words, for a row's provenance: the GPU's name, or the processor type and the number of threads."""
     where = device()

@@ -15,6 +15,7 @@ from skelkit.data.skeleton import Skeleton
 from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
 from skelkit.models.graph import agcn_partitions
+from skelkit.models.temporal import over_frames
 
 WIDTHS = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4)
 """Each block's channels, in units of the first's; where they double, time is halved (Shi et al. 2019, Sec. 4.3)."""
@@ -75,7 +76,7 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "n v t c"]) -> Float[Tensor, "n v s o"]:
         y = self.temporal(self.graph(x))
-        return (y + self.shortcut(x) if self.residual else y).relu_()
+        return (y.add_(self.shortcut(x)) if self.residual else y).relu_()  # a norm's output is nobody else's
 
 
 class Convolution(nn.Module):
@@ -88,8 +89,12 @@ class Convolution(nn.Module):
         nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out")
 
     def forward(self, x: Float[Tensor, "n v t c"]) -> Float[Tensor, "n v s o"]:
-        planes = x.permute(0, 3, 1, 2)  # (n c v t), a view whose memory is channels last
-        return self.norm(self.convolution(planes)).permute(0, 2, 3, 1)
+        return normalised(self.norm, over_frames(self.convolution, x))
+
+
+def normalised(norm: nn.BatchNorm2d, x: Float[Tensor, "n v t c"]) -> Float[Tensor, "n v t c"]:
+    """The batch norm of clips whose channels lie last."""
+    return norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class GraphConvolution(nn.Module):
@@ -128,28 +133,30 @@ class GraphConvolution(nn.Module):
         device, dtype = x.device.type, x.dtype
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
-        taken = x.to(dtype), self.adjacency(x).to(dtype), self.weight.to(dtype)
-        mixed: Float[Tensor, "n v t o"] = Mixture.apply(*taken) + self.bias.sum(0).to(dtype)
-        y = self.norm(mixed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return (y + self.shortcut(x)).relu_()
+        mixed = Mixture.apply(*(each.to(dtype) for each in (x, self.adjacency(x), self.weight, self.bias.sum(0))))
+        return normalised(self.norm, mixed).add_(self.shortcut(x)).relu_()
 
 
 class Mixture(torch.autograd.Function):
-    """sum_k W_k x A_k. The terms add up in place, and the gradient makes x A_k again rather than keeping it."""
+    """sum_k W_k x A_k + b. The terms add up in place, and the gradient makes x A_k again rather than keeping it."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Float[Tensor, "n v t c"], adjacency: Float[Tensor, "3 n v v"], weight: Float[Tensor, "3 c o"]
+        ctx: Any,
+        x: Float[Tensor, "n v t c"],
+        adjacency: Float[Tensor, "3 n v v"],
+        weight: Float[Tensor, "3 c o"],
+        bias: Float[Tensor, " o"],
     ) -> Float[Tensor, "n v t o"]:
         ctx.save_for_backward(x, adjacency, weight)
-        mixed = x.new_zeros(x.shape[:3].numel(), weight.shape[2])
-        for a, w in zip(adjacency, weight, strict=True):
-            mixed.addmm_(_taken(x, a), w)  # (nvt c) @ (c o)
+        mixed = torch.addmm(bias, _taken(x, adjacency[0]), weight[0])  # (nvt c) @ (c o)
+        for a, w in zip(adjacency[1:], weight[1:], strict=True):
+            mixed.addmm_(_taken(x, a), w)
         return mixed.view(*x.shape[:3], -1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Float[Tensor, "n v t o"]) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Float[Tensor, "n v t o"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x, adjacency, weight = ctx.saved_tensors
         to_x, to_adjacency, to_weight = torch.zeros_like(x), torch.empty_like(adjacency), torch.empty_like(weight)
         arriving = gradient.reshape(-1, weight.shape[2])  # (nvt o)
@@ -158,7 +165,7 @@ class Mixture(torch.autograd.Function):
             to_taken = (arriving @ w.T).view(*x.shape[:2], -1)  # (n v tc)
             torch.bmm(x.flatten(2), to_taken.transpose(1, 2), out=to_adjacency[k])
             to_x.flatten(2).baddbmm_(a, to_taken)
-        return to_x, to_adjacency, to_weight
+        return to_x, to_adjacency, to_weight, arriving.sum(0)
 
 
 def _taken(x: Float[Tensor, "n v t c"], adjacency: Float[Tensor, "n v v"]) -> Float[Tensor, "nvt c"]:
