@@ -135,7 +135,7 @@ def _run_pending(arguments: argparse.Namespace) -> int:
     for job in jobs:
         print(f"{'    ?' if job.minutes is None else f'{job.minutes:5.1f}'} min  {job.title}")
     total = sum(job.minutes or 0 for job in jobs)
-    print(f"{len(jobs)} trainings pending on the data that is here, about {total:.0f} minutes on this device")
+    print(f"{len(jobs)} jobs pending on the data that is here, about {total:.0f} minutes on this device")
     return 0
 
 

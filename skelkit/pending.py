@@ -30,7 +30,7 @@ from skelkit.run import evaluate, rows_of
 
 @dataclass(frozen=True)
 class Job:
-    """Experiments that share one training and have no row yet."""
+    """Experiments without a row that share one training, or one pretraining under trainings of their own."""
 
     experiments: tuple[Experiment, ...]
     minutes: float | None
@@ -55,14 +55,18 @@ def pending(papers: Sequence[str] = ()) -> list[Job]:
         for group in _groups(experiment):
             alike.setdefault(group, []).append(experiment)
     rates = {group: _rate(members) for group, members in alike.items()}
-    by_weights: dict[str, list[Experiment]] = {}
+    by_pretraining: dict[str, list[Experiment]] = {}
     for experiment in known:
         if not rows_of(experiment):
-            by_weights.setdefault(store.key(experiment.evaluation.weights), []).append(experiment)
+            weights = experiment.evaluation.weights
+            by_pretraining.setdefault(store.key(weights.start or weights), []).append(experiment)
     jobs = []
-    for sharing in by_weights.values():
+    for sharing in by_pretraining.values():
         rate = next((rates[group] for group in _groups(sharing[0]) if rates[group]), None)
-        minutes = None if rate is None else work(sharing[0].evaluation.weights) * rate / 60
+        trainings = {
+            weights: None for e in sharing for w in [e.evaluation.weights] for weights in (w.start, w) if weights
+        }
+        minutes = None if rate is None else sum(map(work, trainings)) * rate / 60
         jobs.append(Job(tuple(sharing), minutes))
     return sorted(jobs, key=lambda job: job.minutes or 0)
 
@@ -89,13 +93,12 @@ def _recipe(paper: str) -> list[Experiment]:
 
 
 def work(weights: Weights) -> float:
-    """A measure of training's cost: clips times the encoders' multiply-adds, times epochs and two more for the
-    evaluation's passes."""
+    """A measure of a training's cost, its start's left out: clips times the encoders' multiply-adds, times epochs and
+    two more for the evaluation's passes."""
     data = weights.data
     frames = (data.eval_view or data.view).frames  # what an encoder sees: a view may be cropped from more
     clips, spec = _size(data)
-    before = work(weights.start) if weights.start else 0.0
-    return before + clips * _pass(weights.encoder, spec, frames) * (weights.training.schedule.epochs + 2)
+    return clips * _pass(weights.encoder, spec, frames) * (weights.training.schedule.epochs + 2)
 
 
 def _pass(encoder: Any, spec: DataSpec, frames: int) -> float:

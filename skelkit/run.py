@@ -131,9 +131,9 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
     """The store's folder of some weights: weights.safetensors, and a record that holds the training's history."""
 
     def make(folder: Path) -> dict[str, Any]:
-        started = time.monotonic()
         prepared = prepare(weights.data)
-        method, rng = untrained(weights)
+        method, rng = untrained(weights)  # trains what it starts from, where the store lacks it
+        started = time.monotonic()
         checkpoint = store_folder() / "checkpoints" / f"{store.key(weights)}.safetensors"
         history = train(
             method,

@@ -130,7 +130,7 @@ def test_pending_without_data_lists_nothing(
 ) -> None:
     monkeypatch.setattr("skelkit.data.library.data_folders", lambda: [tmp_path])
     assert skelkit("run", "--pending", "ascal") == 0
-    assert capsys.readouterr().out == ("0 trainings pending on the data that is here, about 0 minutes on this device\n")
+    assert capsys.readouterr().out == ("0 jobs pending on the data that is here, about 0 minutes on this device\n")
 
 
 def test_report_prints_a_table_beside_the_published_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -139,12 +139,19 @@ def test_estimates_go_by_the_rows_of_this_device_where_it_has_any(recipe: list[E
     assert [job.minutes for job in pending.pending()] == pytest.approx([10 / 60])
 
 
-def test_a_wider_encoder_and_a_pretraining_before_it_cost_more() -> None:
-    small = experiment(width=4).evaluation.weights
-    wide = experiment(width=8).evaluation.weights
-    tuned = replace(small, start=small)
-    assert pending.work(wide) > pending.work(small)
-    assert pending.work(tuned) == pytest.approx(2 * pending.work(small))
+def test_a_wider_encoder_costs_more() -> None:
+    assert pending.work(experiment(width=8).evaluation.weights) > pending.work(experiment(width=4).evaluation.weights)
+
+
+def test_a_pretraining_is_counted_once_for_itself_and_all_that_start_from_it(recipe: list[Experiment]) -> None:
+    recipe += [experiment(epochs=8)]
+    start = recipe[0].evaluation.weights
+    tuned = [replace(start, start=start, seed=seed) for seed in (0, 1)]
+    recipe += [replace(recipe[0], evaluation=replace(recipe[0].evaluation, weights=weights)) for weights in tuned]
+    other = experiment(seed=5, epochs=8)
+    recipe.append(other)
+    committed(other, seconds=20.0)
+    assert [(len(job.experiments), job.minutes) for job in pending.pending()] == [(3, pytest.approx(3 * 20 / 60))]
 
 
 def test_several_encoders_cost_the_sum_of_each_and_the_wider_more() -> None:
@@ -164,7 +171,7 @@ def test_a_dense_layer_s_work_is_its_multiply_adds_by_hand() -> None:
     gru = BiGRU(width=5, layers=1)
     clips, spec = pending._size(weights.data)
     inputs = 3 * len(spec.skeleton) * spec.persons
-    a_clip = 2 * 64 * 3 * 5 * (inputs + 5)  # directions, frames, gates, units
+    a_clip = 2 * 32 * 3 * 5 * (inputs + 5)  # directions, frames, gates, units
     epochs = weights.training.schedule.epochs + 2
     assert pending.work(replace(weights, encoder=Representations((("X_SEQ", gru),)))) == clips * a_clip * epochs
 
