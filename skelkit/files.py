@@ -64,7 +64,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises SkelkitError where the disk refuses (full, read-only, not ours); any other error passes as it is.
     """
     with _disk_faults(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         part = _sibling(path, "part")
         part.touch(exist_ok=False)
         mode = part.stat().st_mode
@@ -85,7 +85,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises SkelkitError where the disk refuses; any other error passes as it is, and what was at `path` stays.
     """
     with _disk_faults(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         part, aside = _sibling(path, "part"), _sibling(path, "old")
         part.mkdir()
         try:
@@ -101,6 +101,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    """The folder and those above it. Raises SkelkitError wherever that fails: no input of the work is missing here."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SkelkitError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
 
 
 def _sibling(path: Path, ending: str) -> Path:

@@ -156,10 +156,21 @@ def test_a_missing_input_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
 def test_a_place_below_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for whole in (whole_file, whole_folder):
-        with pytest.raises(SkelkitError, match="cannot be written"), whole(tmp_path / "file" / "below" / "target"):
+        with pytest.raises(SkelkitError, match="cannot be made"), whole(tmp_path / "file" / "below" / "target"):
             pass
-        with pytest.raises(SkelkitError, match="cannot be written"), whole(tmp_path / "file" / "target"):
+        with pytest.raises(SkelkitError, match="cannot be made"), whole(tmp_path / "file" / "target"):
             pass
+
+
+def test_a_place_that_the_system_does_not_know_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(Path, "mkdir", unknown)
+    with pytest.raises(SkelkitError, match="cannot be made"), whole_folder(tmp_path / "a"):
+        pass
 
 
 def test_sha256_is_the_files(tmp_path: Path) -> None:
