@@ -97,8 +97,10 @@ def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[st
 
 
 def _comparison(cells: pd.DataFrame) -> str:
-    """A comparison as Markdown; a part of the key that is the same in every line is left out."""
-    key = [k for k in published.KEY if k in ("row", "column") or cells[k].nunique() > 1]
+    """A comparison as Markdown. A part of the key that is the same in every line is left out, but the
+    data of an extension is always told: its column may not."""
+    named = {"row", "column"} | ({"dataset", "split"} if (cells["status"] == "extension").any() else set())
+    key = [k for k in published.KEY if k in named or cells[k].nunique() > 1]
     shown = cells[[*key, "published", "ours", "sd", "n", "difference", "status"]].copy()
     for name in ("published", "ours", "sd"):
         shown[name] = [_number(v, ".1f") for v in cells[name]]
