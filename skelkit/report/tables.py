@@ -97,8 +97,8 @@ def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[st
 
 
 def _comparison(cells: pd.DataFrame) -> str:
-    """A comparison as Markdown. A part of the key that is the same in every line is left out; but where nobody published
-    any of the numbers, the data are told, because the columns may not name them."""
+    """A comparison as Markdown. A part of the key that is the same in every line is left out; but where nobody
+    published any of the numbers, the data are told, because the columns may not name them."""
     named = {"row", "column"} | ({"dataset", "split"} if (cells["status"] == "extension").all() else set())
     key = [k for k in published.KEY if k in named or cells[k].nunique() > 1]
     shown = cells[[*key, "published", "ours", "sd", "n", "difference", "status"]].copy()
