@@ -21,6 +21,7 @@ from skelkit.data.clips import Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods import METHODS, build
+from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.agcn import AGCN
 from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
@@ -36,7 +37,12 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"queue": 16, "paradigm": "memory bank", "head": "nonlinear", "head_dim": 4},
     ],
     "interskeleton": [{"steps": (Shear(),), "queue": 16, "head_dim": 4}],
-    "supervised": [{}],
+    "supervised": [{}, {"frozen": 0.5, "encoder_rate": 0.001}],
+    "byol": [
+        {"t1": (Shear(),), "t2": (), "hidden": 16, "head_dim": 8},
+        {"hidden": 16, "head_dim": 8, "momentum": 0.5, "statistics_momentum": 0.5},
+    ],
+    "distillation": [{"steps": (Shear(),), "temperature": 2.0}],
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
 is tested as it is, or with its own line here."""
@@ -84,7 +90,11 @@ class Case(NamedTuple):
         clips = self.clips
         spec = DataSpec(len(clips), len(clips.classes), clips.skeleton, clips.persons)
         torch.manual_seed(seed)
-        return build(self.config, self.encoder.build(spec), spec, Generator().manual_seed(seed))
+        method = build(self.config, self.encoder.build(spec), spec, Generator().manual_seed(seed))
+        if hasattr(method, "learn_from"):
+            torch.manual_seed(9)  # the same teacher for every student: it is no part of their state
+            method.learn_from(build(SupervisedConfig(), self.encoder.build(spec), spec, Generator()))
+        return method
 
     def batch(self, n: int = 8) -> Batch:
         return resident_of(self.clips).batch(torch.arange(20), torch.arange(n))
@@ -116,7 +126,7 @@ def step(case: Case, method: Any, batch: Batch, seed: int = 0) -> dict[str, Tens
         inputs = [p for p in group(method, name).parameters() if p.requires_grad]
         value.backward(inputs=inputs, retain_graph=True)
     optimiser.step()
-    method.after_step()
+    method.after_step(0.5)
     return losses
 
 
@@ -217,7 +227,7 @@ def test_the_loss_is_decided_by_the_generator(case: Case) -> None:
         torch.manual_seed(torchs)  # torch's own generator plays no part
         losses.append(total(method.loss(batch, Generator().manual_seed(seed))))
     assert torch.equal(losses[0], losses[1])
-    if getattr(case.config, "steps", ()):
+    if getattr(case.config, "steps", ()) or getattr(case.config, "t1", ()):
         assert not torch.equal(losses[0], losses[2])
 
 
@@ -261,6 +271,6 @@ def test_nothing_is_made_on_the_default_device(case: Case) -> None:
     method, batch = case.build(), case.batch()
     with torch.device("meta"):  # what is made without a device named lands there, and cannot meet the clips
         losses = method.loss(batch, Generator().manual_seed(0))
-        method.after_step()
+        method.after_step(0.5)
     assert total(losses).device.type == "cpu"
     assert {tensor.device.type for tensor in method.state_dict().values()} == {"cpu"}

@@ -83,7 +83,7 @@ def test_one_loss_trains_encoder_and_classifier() -> None:
     method = method_of()
     loss_of(method, batch_of([0, 1, 2, 2])).backward()
     assert all(p.grad is not None and p.grad.any() for p in method.parameters())
-    assert method.after_step() is None
+    assert method.after_step(0.5) is None
 
 
 def test_the_encoder_of_the_method_is_the_one_it_was_given() -> None:

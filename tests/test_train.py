@@ -43,7 +43,7 @@ class OneNumber(nn.Module):
         self.step += 1
         return {"loss": self.of(self.x, self.step)}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         pass
 
 
@@ -195,7 +195,7 @@ class TwoGroups(nn.Module):
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         return self.losses()
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         pass
 
 

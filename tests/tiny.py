@@ -91,7 +91,7 @@ class Dropping(nn.Module):
         noisy = batch.clips + GaussianNoise().sample(batch.clips.shape, rng)
         return {"loss": nn.functional.cross_entropy(self.layers(noisy.mean((2, 4)).flatten(1)), batch.labels)}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         pass
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
 
 from skelkit.data.views import Resident
 from skelkit.evaluate.features import extract
@@ -17,6 +21,10 @@ TIMES = 10
 """About so often a pretraining is looked at."""
 CLIPS = 4000
 """At most so many training clips are looked at."""
+PROJECTED = 128
+"""So many, where a training is looked at after every epoch."""
+COLLAPSED = 0.01
+"""A spread below it is called collapse: all clips within about half a degree of one direction."""
 
 
 def watch_neighbours(data: Resident, train: np.ndarray, classes: int, epochs: int) -> Callback:
@@ -51,3 +59,48 @@ def watch_test_clips(data: Resident, test: np.ndarray) -> Callback:
         return {"test top-1": top_k(extract(method, data, asked), data.labels[asked], 1)}
 
     return look
+
+
+def watch_collapse(data: Resident, train: np.ndarray) -> Callback:
+    """Whether the projections of some training clips still differ, after every epoch; once they do not, a warning.
+
+    The record's names are "spread" and "effective rank". train: numbers of the training clips. What is not finite ends
+    a training anyway.
+    """
+    asked = torch.from_numpy(train[:: max(1, -(-len(train) // PROJECTED))]).to(data.device)
+    said = False
+
+    @torch.no_grad()
+    def look(epoch: int, method: Any) -> dict[str, float]:
+        nonlocal said
+        method.eval()
+        z = torch.cat([method.project(data.clips(part)).float() for part in asked.split(32)])
+        found = {"spread": spread(z), "effective rank": effective_rank(z)}
+        if found["spread"] < COLLAPSED and not said:
+            said = True
+            warnings.warn(
+                f"collapse after epoch {epoch}: the projections of {len(z)} clips point one way (spread "
+                f"{found['spread']:.1g}, that of random directions is 1); lower the learning rate, or stop",
+                stacklevel=2,
+            )
+        return found
+
+    return look
+
+
+def spread(z: Float[Tensor, "n d"]) -> float:
+    """Standard deviation over clips of z / |z|, the mean over dimensions, times sqrt(d).
+
+    1 for random directions, 0 where all clips have one and the same.
+    """
+    return float(F.normalize(z, dim=1).std(0, correction=0).mean()) * z.shape[1] ** 0.5
+
+
+def effective_rank(z: Float[Tensor, "n d"]) -> float:
+    """How many directions z / |z| fill: exp of the entropy of its singular values, as shares of their sum.
+
+    From 1, where all clips have the same direction up to its sign, to the smaller of n and d (Roy and Vetterli 2007).
+    """
+    share = torch.linalg.svdvals(F.normalize(z, dim=1))
+    share = share / share.sum()
+    return float(torch.special.entr(share).sum().exp())

@@ -77,6 +77,7 @@ def _shorter(weights: Weights, limits: Limits) -> Weights:
         method=_lighter(weights.method, limits),
         training=replace(weights.training, schedule=schedule),
         start=weights.start and _shorter(weights.start, limits),
+        teacher=weights.teacher and _shorter(weights.teacher, limits),
     )
 
 
