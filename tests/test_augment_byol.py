@@ -138,8 +138,9 @@ def test_joints_that_are_given_by_hand_stay() -> None:
 def test_a_drop_that_knows_no_skeleton_or_another_one_is_refused(rng: Generator) -> None:
     with pytest.raises(SkelkitError, match=r"knows no skeleton yet; call fitted\(steps, skeleton\) first"):
         LeftRightDrop().sample(NTU, rng)
-    with pytest.raises(SkelkitError, match="joints 4 to 24, the clips have 15 joints; fit it to the clips' skeleton"):
-        DROP.sample(torch.Size([2, 3, 4, 15, 1]), rng)
+    for joints in (15, 24):
+        with pytest.raises(SkelkitError, match=f"joints 4 to 24, the clips have {joints} joints; fit it to the clips'"):
+            DROP.sample(torch.Size([2, 3, 4, joints, 1]), rng)
     with pytest.raises(SkelkitError, match="joints -1 to 1"):
         LeftRightDrop(left=(-1,), right=(1,)).sample(NTU, rng)
 
@@ -147,8 +148,9 @@ def test_a_drop_that_knows_no_skeleton_or_another_one_is_refused(rng: Generator)
 @pytest.mark.parametrize("p", [0.0, 0.5, 0.8, 1.0])
 def test_a_side_is_dropped_with_chance_p_and_both_sides_alike(p: float, rng: Generator) -> None:
     keep = replace(DROP, p=p).sample(NTU, rng)
-    assert keep.shape == (2000, 1, 1, 25, 1)
-    gone = ~keep.flatten(1)
+    assert keep.shape == (2000, 1, 1, 25, 2)
+    assert torch.equal(keep[..., 0], keep[..., 1]), "both persons lose the same side"
+    gone = ~keep[:, 0, 0, :, 0]
     left, right = (gone[:, list(side)] for side in (DROP.left, DROP.right))
     for side in (left, right):
         assert torch.equal(side.any(1), side.all(1)), "a whole side or nothing of it"
