@@ -169,7 +169,7 @@ def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callbac
     if isinstance(weights.method, SupervisedConfig | DistillationConfig):
         return [watch_test_clips(plain, split.test)]
     monitors = [watch_neighbours(plain, split.train, len(prepared.clips.classes), epochs)]
-    return [*monitors, watch_collapse(plain, split.train)] if hasattr(method, "project") else monitors
+    return [*monitors, watch_collapse()] if hasattr(method, "projections") else monitors
 
 
 def features(

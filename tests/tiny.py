@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ def clips_of(
 
 def resident_of(clips: Clips, frames: int = 8) -> Resident:
     return Resident(clips, View(frames))
+
+
+def performances_of(clips: Clips, cameras: int) -> Clips:
+    """The same clips, where `cameras` in a row show one performance, numbered from 0."""
+    return replace(clips, table=clips.table.assign(action=np.arange(len(clips)) // cameras))
 
 
 def save_npz(clips: Clips, path: Path, **changes: Any) -> None:

@@ -21,8 +21,6 @@ TIMES = 10
 """About so often a pretraining is looked at."""
 CLIPS = 4000
 """At most so many training clips are looked at."""
-PROJECTED = 128
-"""So many, where a training is looked at after every epoch."""
 COLLAPSED = 0.01
 """A spread below it is called collapse: all clips within about half a degree of one direction."""
 
@@ -61,26 +59,24 @@ def watch_test_clips(data: Resident, test: np.ndarray) -> Callback:
     return look
 
 
-def watch_collapse(data: Resident, train: np.ndarray) -> Callback:
-    """Whether the projections of some training clips still differ, after every epoch; once they do not, a warning.
+def watch_collapse() -> Callback:
+    """Whether a method's newest `projections` still differ, after every epoch; once they do not, a warning.
 
-    The record's names are "spread" and "effective rank". train: numbers of the training clips. What is not finite ends
-    a training anyway.
+    They are those of the loss, of augmented clips and with the batch norms in training mode: the running statistics of
+    the first epochs would tell of a collapse that is none. The record's names are "spread" and "effective rank". What
+    is not finite ends a training anyway.
     """
-    asked = torch.from_numpy(train[:: max(1, -(-len(train) // PROJECTED))]).to(data.device)
     said = False
 
-    @torch.no_grad()
     def look(epoch: int, method: Any) -> dict[str, float]:
         nonlocal said
-        method.eval()
-        z = torch.cat([method.project(data.clips(part)).float() for part in asked.split(32)])
-        found = {"spread": spread(z), "effective rank": effective_rank(z)}
+        found = {"spread": spread(method.projections), "effective rank": effective_rank(method.projections)}
         if found["spread"] < COLLAPSED and not said:
             said = True
             warnings.warn(
-                f"collapse after epoch {epoch}: the projections of {len(z)} clips point one way (spread "
-                f"{found['spread']:.1g}, that of random directions is 1); lower the learning rate, or stop",
+                f"collapse after epoch {epoch}: the projections of {len(method.projections)} clips point one way "
+                f"(spread {found['spread']:.1g}, where that of random directions is 1); stop, and lower the learning "
+                "rate or raise the batch",
                 stacklevel=2,
             )
         return found

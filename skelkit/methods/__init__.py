@@ -20,8 +20,9 @@ from skelkit.methods.supervised import Supervised, SupervisedConfig
 class Method(Protocol):
     """What the training loop and the evaluations call.
 
-    Some methods have more: `rates(done)` gives submodules a learning rate of their own (`Supervised`), `project(x)`
-    embeddings whose spread is watched (`BYOL`), `learn_from(teacher)` takes the network of `Weights.teacher`.
+    Some methods have more: `rates(done)` gives submodules a learning rate of their own (`Supervised`), `projections`
+    are the newest embeddings (n d), whose spread is watched (`BYOL`), `learn_from(teacher)` takes the network of
+    `Weights.teacher` (`Distillation`).
     """
 
     @property

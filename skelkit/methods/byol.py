@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
@@ -13,6 +14,9 @@ from skelkit.data.views import Batch, DataSpec
 from skelkit.losses import normalised_distance
 from skelkit.models.heads import normalised_head
 from skelkit.models.momentum_norm import Target
+
+NEWEST = 128
+"""So many projections are kept for the monitor of collapse, of one batch or several."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class BYOL(nn.Module):
         self.projector = normalised_head(int(encoder.out_dim), config.hidden, config.head_dim)  # type: ignore[arg-type]
         self.predictor = normalised_head(config.head_dim, config.hidden, config.head_dim)  # q_theta
         self.target = Target(self._online(), config.statistics_momentum)  # f_xi and g_xi
+        self.projections: Tensor | None = None  # the newest z, up to NEWEST: their spread tells of collapse
 
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, self.projector)
@@ -64,18 +69,15 @@ class BYOL(nn.Module):
     def _distance(self, one: Float[Tensor, "b 3 t v m"], other: Float[Tensor, "b 3 t2 v m"]) -> Float[Tensor, ""]:
         """L(v_1, v_2) of Eq. 1: the online network sees v_1, the target network v_2."""
         with self.target.watching(self._online()):
-            z_1 = self.project(one)
+            z_1 = self._online()(one)
+        newest = [z_1.detach().float()] if self.projections is None else [z_1.detach().float(), self.projections]
+        self.projections = torch.cat(newest)[:NEWEST]
         return normalised_distance(self.predictor(z_1), self.target(other))
 
     def after_step(self, done: float) -> None:
         """Eq. 3 and 4. As in BYOL lambda is 1 - (1 - lambda_0) (cos(pi done) + 1) / 2."""
         rise = (1 - math.cos(math.pi * done)) / 2
         self.target.follow(self._online(), self.config.momentum + (1 - self.config.momentum) * rise)
-
-    def project(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
-        """z = g(f(x)) of the online network; its spread tells of collapse."""
-        z: Tensor = self.projector(self.encoder(x))
-        return z
 
     @property
     def encoders(self) -> dict[str, nn.Module]:
