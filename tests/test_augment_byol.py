@@ -486,3 +486,12 @@ def test_no_step_that_asks_for_sides_gets_a_skeleton_without() -> None:
     with pytest.raises(SkelkitError, match="skeleton snake"):
         fitted(aggressive(), snake)
     assert fitted(aggressive(drop=False), snake) == aggressive(drop=False)
+
+
+def test_coordinates_stay_in_32_bit_under_autocast() -> None:
+    x, steps = some_clips(), fitted(aggressive(), KINECT_V2)
+    expected = augment(x, steps, Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = augment(x, steps, Generator().manual_seed(0))
+    assert found.dtype == torch.float32
+    assert_close(found, expected)

@@ -28,10 +28,11 @@ def augment(
 ) -> Float[Tensor, "b 3 t2 v m"]:
     """Apply the steps in their order, each with freshly sampled parameters for every clip.
 
-    Only a step that says so (`CropResize`) changes the number of frames.
+    Only a step that says so (`CropResize`) changes the number of frames. Coordinates stay in 32 bit under autocast.
     """
-    for step in steps:
-        x = step.apply(x, step.sample(x.shape, rng))
+    with torch.autocast(x.device.type, enabled=False):
+        for step in steps:
+            x = step.apply(x, step.sample(x.shape, rng))
     return x
 
 
