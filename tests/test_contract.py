@@ -27,6 +27,7 @@ from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
+from skelkit.models.stgcn import STGCN
 from skelkit.train import SGD, Steps, Training, train
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -46,10 +47,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
 is tested as it is, or with its own line here."""
-SEQ, IMG, STG = BiGRU(4, 2), HCN(8, image=16, dropout=0.0), AGCN(4)
+SEQ, IMG, STG, BODY = BiGRU(4, 2), HCN(8, image=16, dropout=0.0), AGCN(4), STGCN(4, dropout=0.0)
 """Without dropout, which draws from torch's own generator: the loss is to be decided by the one that is handed in."""
 ENCODERS = [
-    *(SEQ, IMG, STG),
+    *(SEQ, IMG, STG, BODY),
     *(
         Recurrent(cell, 6, layers, pool)
         for cell, (layers, pool) in product(("rnn", "gru", "lstm"), ((1, "mean"), (2, "last")))
