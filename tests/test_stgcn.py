@@ -40,7 +40,7 @@ def built(skeleton: Skeleton = SBU, persons: int = 2, **settings: Any) -> STGCNE
 
 
 @pytest.mark.parametrize(("bones", "count"), [(True, 3_084_138), (False, 3_083_412)])
-def test_the_published_size_is_the_encoders_without_a_classifier(bones: bool, count: int) -> None:
+def test_the_released_size_is_the_encoders_without_a_classifier(bones: bool, count: int) -> None:
     """Edge importance is counted (10 x 3 x 25 x 25), the 60-class layer's 256 x 60 + 60 are not."""
     encoder = STGCN(bones=bones).build(DataSpec(1, 60, KINECT_V2, 2))
     assert encoder.out_dim == 256
@@ -48,7 +48,7 @@ def test_the_published_size_is_the_encoders_without_a_classifier(bones: bool, co
     assert sum(block.graph.importance.numel() for block in encoder.blocks) == 18_750
 
 
-def test_the_published_size_summed_by_hand() -> None:
+def test_the_released_size_summed_by_hand() -> None:
     def block(c: int, o: int, residual: bool) -> int:
         graph, temporal = 3 * (c * o + o) + 3 * 25 * 25, 9 * o * o + o
         shortcut = c * o + o + 2 * o if residual else 0

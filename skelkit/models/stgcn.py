@@ -45,6 +45,9 @@ class STGCN:
 class STGCNEncoder(nn.Module):
     """(b 3 t v m) -> (b d), the mean over time, joints and persons; persons share all weights.
 
+    Differs from the paper: Yan et al. 2018 print nine blocks that halve time in the fourth and the seventh, and drop
+    after the residual. As in their released code, a block without a residual goes before those nine, and dropout,
+    which it has none of, comes before the residual.
     Inside, clips lie as (n v t c), n = b m, as in A-GCN and for its reasons.
     """
 
@@ -59,7 +62,7 @@ class STGCNEncoder(nn.Module):
             Block(*sizes, skeleton, 0.0 if i == 0 else config.dropout, residual=i > 0)
             for i, sizes in enumerate(pairwise(channels))
         )
-        for name, parameter in self.named_parameters():  # as the released code starts; the paper does not say
+        for name, parameter in self.named_parameters():  # as released; no paper says
             if name.endswith("norm.weight"):
                 nn.init.normal_(parameter, 1.0, 0.02)
             elif name.endswith("bias"):
@@ -97,9 +100,9 @@ class Block(nn.Module):
 
 class GraphConvolution(nn.Module):
     """ReLU(norm(sum_k (W_k x + b_k) (A_k * M_k))), A the body's three partitions, M the edges' learned importance
-    (Yan et al. 2018, Eq. 10 and Sec. 3.4, of which each partition has an M of its own).
+    (Yan et al. 2018, Eq. 10 and its learnable edge importance: each partition has an M of its own).
 
-    The sum over neighbours comes first: it runs on the inputs, which are never wider than the outputs.
+    The sum over neighbours comes first: it runs on the inputs, which are seldom wider than the outputs.
     """
 
     fixed: Tensor
