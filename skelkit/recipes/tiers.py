@@ -38,10 +38,14 @@ class Limits:
 
 
 LIMITS = {
-    "smoke": Limits(40, frames=12, narrower=0.0, head_dim=8, hidden=16, epochs=1, queue=64, linear_epochs=2, synthetic=True),
+    "smoke": Limits(
+        40, frames=12, narrower=0.0, head_dim=8, hidden=16, epochs=1, queue=64, linear_epochs=2, synthetic=True
+    ),
     "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, hidden=1024, epochs=30, queue=512, linear_epochs=90),
     # At least a quarter of the paper's width, the paper's protocol; AS-CAL needs nothing shorter on small data sets.
-    "reduced": Limits(None, frames=60, narrower=1 / 4, head_dim=64, hidden=1024, epochs=200, queue=2048, linear_epochs=90),
+    "reduced": Limits(
+        None, frames=60, narrower=1 / 4, head_dim=64, hidden=1024, epochs=200, queue=2048, linear_epochs=90
+    ),
 }
 
 
