@@ -133,6 +133,10 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
         teacher = weights.teacher and trained(weights.teacher)  # first: it seeds torch's generator for itself
         method, rng = untrained(weights)  # trains what it starts from, where the store lacks it
         if teacher is not None:
+            if not hasattr(method, "learn_from"):
+                raise SkelkitError(
+                    f"weights: {type(weights.method).__name__} takes no teacher; leave Weights.teacher out"
+                )
             method.learn_from(teacher)
         started = time.monotonic()
         checkpoint = store_folder() / "checkpoints" / f"{store.key(weights)}.safetensors"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Titled(Protocol):
     """What a paper's settings know of a data set: its name in the tables, and its columns' endings by split."""
 
