@@ -209,8 +209,8 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
     """The record of an evaluation: a `Result`'s fields, n_train, n_test, seconds and provenance."""
 
     def make(folder: Path) -> dict[str, Any]:
-        started = time.monotonic()
         parents = weights_folder(evaluation.weights, again=again)
+        started = time.monotonic()  # the training has told its own time
         training = store.record(parents)
         prepared = prepare(_of_split(evaluation.weights.data, evaluation.split))
         own = isinstance(evaluation.protocol, OwnClassifier)  # other classifiers see every label, whatever trained f_q

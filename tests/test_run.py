@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -105,6 +106,19 @@ def test_a_row_says_what_was_measured_on_what() -> None:
         assert {"python", "torch", "numpy", "skelkit", "data"} <= row.versions.keys()
         assert row.device.startswith("cpu")
         assert row.seconds > 0
+
+
+def test_a_row_s_seconds_hold_its_training_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = run.train
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(2)
+        return quick(*arguments, **options)
+
+    monkeypatch.setattr(run, "train", slow)
+    measured = run.evaluate(smoke())[0].seconds
+    trained = store.record(store.folder_of("weights", weights()))["seconds"]
+    assert 2 <= trained < measured < trained + 2  # the evaluation itself is a matter of milliseconds
 
 
 def test_the_best_test_epoch_is_a_second_row_and_never_the_first() -> None:
