@@ -29,6 +29,25 @@ def in_batch_info_nce(query: Float[Tensor, "b d"], key: Float[Tensor, "b d"], te
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
+def normalised_distance(prediction: Float[Tensor, "b d"], target: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
+    """Squared distance of the directions of q(z_1) and z_2, 2 - 2 cos of their angle; the mean over b.
+
+    Moliner et al. 2022, Eq. 1. Differs from the paper: its text asks for the normalised distance, and Eq. 1 has no bar
+    over z_2; here both have length 1, as in BYOL (Grill et al. 2020, Eq. 2).
+    """
+    difference = F.normalize(prediction.float(), dim=1) - F.normalize(target.float(), dim=1)
+    return difference.square().sum(1).mean()
+
+
+def soft_cross_entropy(
+    student: Float[Tensor, "b c"], teacher: Float[Tensor, "b c"], temperature: float
+) -> Float[Tensor, ""]:
+    """H(softmax(z_t / tau), softmax(z_s / tau)) of the logits of teacher and student (Moliner et al. 2022, Eq. 6); the
+    mean over b. No gradient reaches the teacher."""
+    expected = (teacher.detach().float() / temperature).softmax(1)
+    return F.cross_entropy(student.float() / temperature, expected)
+
+
 def _products(query: Float[Tensor, "b d"], keys: Float[Tensor, "k d"]) -> Float[Tensor, "b k"]:
     with torch.autocast(query.device.type, enabled=False):  # which would round the products to 16 bit
         return query.float() @ keys.float().T

@@ -59,13 +59,11 @@ def pending(papers: Sequence[str] = ()) -> list[Job]:
     for experiment in known:
         if not rows_of(experiment):
             weights = experiment.evaluation.weights
-            by_pretraining.setdefault(store.key(weights.start or weights), []).append(experiment)
+            by_pretraining.setdefault(store.key(_trainings(weights)[0]), []).append(experiment)
     jobs = []
     for sharing in by_pretraining.values():
         rate = next((rates[group] for group in _groups(sharing[0]) if rates[group]), None)
-        trainings = {
-            weights: None for e in sharing for w in [e.evaluation.weights] for weights in (w.start, w) if weights
-        }
+        trainings = {weights: None for e in sharing for weights in _trainings(e.evaluation.weights)}
         minutes = None if rate is None else sum(map(work, trainings)) * rate / 60
         jobs.append(Job(tuple(sharing), minutes))
     return sorted(jobs, key=lambda job: job.minutes or 0)
@@ -73,9 +71,14 @@ def pending(papers: Sequence[str] = ()) -> list[Job]:
 
 def ready(evaluation: Evaluation) -> bool:
     """Whether all data that an evaluation needs is here: its own, and what its encoders were pretrained on."""
-    asked = [evaluation.weights, *evaluation.beside]
-    asked += [weights.start for weights in asked if weights.start]
+    asked = [weights for own in (evaluation.weights, *evaluation.beside) for weights in _trainings(own)]
     return all(present(weights.data.name) for weights in asked)
+
+
+def _trainings(weights: Weights) -> list[Weights]:
+    """All trainings that some weights take, in order: their teacher's, their start's, their own."""
+    before = [each for each in (weights.teacher, weights.start) if each]
+    return [*(training for each in before for training in _trainings(each)), weights]
 
 
 def _groups(experiment: Experiment) -> tuple[object, ...]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,23 +14,24 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
-import skelkit
 from skelkit import store
 from skelkit.data.clips import Clips
 from skelkit.data.library import load
 from skelkit.data.preprocess import preprocess
 from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident
-from skelkit.device import device, device_name
+from skelkit.device import device
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
 from skelkit.evaluate.metrics import Result, result
-from skelkit.evaluate.monitors import watch_neighbours, watch_test_clips
-from skelkit.files import SkelkitError, project_root, store_folder
+from skelkit.evaluate.monitors import watch_collapse, watch_neighbours, watch_test_clips
+from skelkit.files import SkelkitError, store_folder
 from skelkit.methods import build
+from skelkit.methods.distillation import DistillationConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.representations import Joined
+from skelkit.provenance import provenance
 from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
@@ -132,7 +130,14 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
 
     def make(folder: Path) -> dict[str, Any]:
         prepared = prepare(weights.data)
+        teacher = weights.teacher and trained(weights.teacher)  # first: it seeds torch's generator for itself
         method, rng = untrained(weights)  # trains what it starts from, where the store lacks it
+        if teacher is not None:
+            if not hasattr(method, "learn_from"):
+                raise SkelkitError(
+                    f"weights: {type(weights.method).__name__} takes no teacher; leave Weights.teacher out"
+                )
+            method.learn_from(teacher)
         started = time.monotonic()
         checkpoint = store_folder() / "checkpoints" / f"{store.key(weights)}.safetensors"
         history = train(
@@ -142,7 +147,7 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
             weights.training,
             rng,
             checkpoint=checkpoint,
-            callbacks=[_monitor(weights, prepared)],
+            callbacks=_monitors(weights, prepared, method),
             progress=progress,
         )
         save_file(
@@ -162,12 +167,13 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
     return path
 
 
-def _monitor(weights: Weights, prepared: Prepared) -> Callback:
+def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callback]:
     """What is watched during a training; it changes and chooses nothing."""
-    split = prepared.split
-    if isinstance(weights.method, SupervisedConfig):
-        return watch_test_clips(prepared.plain, split.test)
-    return watch_neighbours(prepared.plain, split.train, len(prepared.clips.classes), weights.training.schedule.epochs)
+    split, plain, epochs = prepared.split, prepared.plain, weights.training.schedule.epochs
+    if isinstance(weights.method, SupervisedConfig | DistillationConfig):
+        return [watch_test_clips(plain, split.test)]
+    monitors = [watch_neighbours(plain, split.train, len(prepared.clips.classes), epochs)]
+    return [*monitors, watch_collapse()] if hasattr(method, "projections") else monitors
 
 
 def features(
@@ -203,8 +209,8 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
     """The record of an evaluation: a `Result`'s fields, n_train, n_test, seconds and provenance."""
 
     def make(folder: Path) -> dict[str, Any]:
-        started = time.monotonic()
         parents = weights_folder(evaluation.weights, again=again)
+        started = time.monotonic()  # the training has told its own time
         training = store.record(parents)
         prepared = prepare(_of_split(evaluation.weights.data, evaluation.split))
         own = isinstance(evaluation.protocol, OwnClassifier)  # other classifiers see every label, whatever trained f_q
@@ -312,28 +318,6 @@ def _read_rows(paper: str, folder: Path | None, changed: int) -> dict[str, list[
     for row in results.read(paper, folder):
         by_key.setdefault(row.key, []).append(row)
     return by_key
-
-
-def provenance(clips: Clips) -> dict[str, Any]:
-    """Commit, versions, device and time of what is being built, and a fingerprint of the data."""
-
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    return {
-        "commit": _git("rev-parse", "HEAD").strip() or "unknown",
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "skelkit")),
-        "versions": {**versions, "skelkit": skelkit.__version__, "data": clips.fingerprint},
-        "device": device_name(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-@lru_cache
-def _git(*words: str) -> str:
-    """Asked once a process: the code that runs is the code that was imported."""
-    try:
-        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""  # an installed wheel has no checkout
 
 
 def curves(experiments: Iterable[Experiment]) -> list[dict[str, Any]]:

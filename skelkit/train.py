@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,13 +28,13 @@ class SGD:
     """Stochastic gradient descent."""
 
     lr: float
-    """The first learning rate."""
+    """The first learning rate; the highest, where the schedule warms up."""
     momentum: float = 0.9
     weight_decay: float = 0.0
     nesterov: bool = False
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """torch's optimiser."""
+    def build(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
+        """torch's optimiser, of parameters or of groups of them."""
         return torch.optim.SGD(
             parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
         )
@@ -44,11 +45,11 @@ class Adam:
     """Adam."""
 
     lr: float
-    """The first learning rate."""
+    """The first learning rate; the highest, where the schedule warms up."""
     weight_decay: float = 0.0
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """torch's optimiser."""
+    def build(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
+        """torch's optimiser, of parameters or of groups of them."""
         return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
 
 
@@ -61,9 +62,30 @@ class Steps:
     """Fractions of the run after which the rate is multiplied by `factor`: they survive a shorter tier."""
     factor: float = 0.1
 
-    def rate(self, epoch: int) -> float:
-        """The multiplier of the first learning rate in an epoch, from 0."""
+    def rate(self, epoch: float) -> float:
+        """The multiplier of the first learning rate in an epoch, from 0; a step within it has a fraction more."""
         return self.factor ** sum(epoch >= round(drop * self.epochs) for drop in self.drops)
+
+
+@dataclass(frozen=True)
+class WarmupCosine:
+    """A learning rate that rises along a line to its highest, and falls to 0 along half a cosine, step by step.
+
+    Loshchilov and Hutter 2016 without restarts; the schedule of Moliner et al. 2022, Sec. 4.2.
+    """
+
+    epochs: int
+    warmup: float = 0.0
+    """The share of the run in which the rate rises; Moliner et al. 2022: 10 of 1600 epochs."""
+    start: float = 0.0
+    """The first rate as a ratio of the highest; Moliner et al. 2022: 1e-6 to 0.2."""
+
+    def rate(self, epoch: float) -> float:
+        """The multiplier of the highest learning rate at a moment of the run, in epochs from 0."""
+        done = epoch / self.epochs
+        if done < self.warmup:
+            return self.start + (1 - self.start) * done / self.warmup
+        return (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
 
 
 @dataclass(frozen=True)
@@ -71,13 +93,17 @@ class Training:
     """How a method is trained."""
 
     optimiser: SGD | Adam
-    schedule: Steps
+    schedule: Steps | WarmupCosine
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
     idle_epochs: int = 0
     """First epochs that run without an update and only fill the queue: one in the released AS-CAL code."""
     bf16: bool = False
     """Run the loss under bfloat16 autocast; weights and contrastive logits stay in 32 bit."""
+    performances: bool = False
+    """Multi-viewpoint sampling (Moliner et al. 2022, Sec. 3.4): an epoch runs through performances, not clips, and two
+    of a performance's clips are drawn, with replacement; the second is the batch's `partner`. A performance of which
+    the training set has one clip is a pair of that clip with itself."""
 
 
 History = list[dict[str, int | float]]
@@ -110,10 +136,11 @@ def train(
     accelerator = Accelerator(cpu=data.device.type == "cpu")
     if accelerator.num_processes > 1:  # queues and their pointers would part company between processes
         raise SkelkitError(f"training: {accelerator.num_processes} processes were launched; start one, on one device")
-    optimiser = training.optimiser.build(p for p in method.parameters() if p.requires_grad)
+    optimiser = training.optimiser.build(_parts(method))
     # The loss is the forward pass of a wrapper, so that a distributed wrapper around it sees every call.
     step, optimiser = accelerator.prepare(_Step(method).to(data.device), optimiser)
     train_set = torch.from_numpy(np.asarray(members, np.int64)).to(data.device)
+    performances = data.performances(train_set) if training.performances else None
     history = _resume(checkpoint, method, optimiser, rng) if checkpoint and checkpoint.exists() else []
     saved = time.monotonic()
     epochs = tqdm(
@@ -126,19 +153,19 @@ def train(
     )
     method.train()
     for epoch in epochs:
-        for group in optimiser.param_groups:
-            group["lr"] = training.optimiser.lr * training.schedule.rate(epoch)
-        order = torch.randperm(len(train_set), device=data.device, generator=rng)
+        many = len(train_set) if performances is None else len(performances)
+        batches = torch.randperm(many, device=data.device, generator=rng).split(training.batch)
         losses = []
-        for chosen in order.split(training.batch):
-            batch = data.batch(train_set, chosen)
+        for i, chosen in enumerate(batches):
+            _set_rates(method, optimiser, training, epoch + i / len(batches))
+            batch = data.batch(train_set, *((chosen,) if performances is None else performances.draw(chosen, rng)))
             with torch.autocast(data.device.type, torch.bfloat16, enabled=training.bf16):
                 loss = step(batch, rng)
             if epoch >= training.idle_epochs:
                 optimiser.zero_grad()
                 _backward(accelerator, method, loss)
                 optimiser.step()
-            method.after_step()
+            method.after_step((epoch + (i + 1) / len(batches)) / training.schedule.epochs)
             losses.append(torch.stack([value.detach() for value in loss.values()]).sum())
         history.append({"epoch": epoch + 1, "loss": _mean(torch.stack(losses), epoch)})
         _check_weights(method, epoch)
@@ -162,6 +189,30 @@ class _Step(nn.Module):
         return loss
 
 
+def _rates(method: Any, done: float) -> dict[str, float]:
+    """What a method's optional member `rates` asks for: factors of the learning rate, by submodule."""
+    return method.rates(done) if hasattr(method, "rates") else {}
+
+
+def _parts(method: Any) -> list[dict[str, Any]]:
+    """The optimiser's groups: all trainable parameters, but for those of submodules with a factor of their own."""
+    parts: dict[str, list[nn.Parameter]] = {"": [], **{name: [] for name in _rates(method, 0.0)}}
+    for name, parameter in method.named_parameters():
+        if parameter.requires_grad:
+            parts[next((part for part in parts if part and name.startswith(f"{part}.")), "")].append(parameter)
+    return [{"params": parameters, "part": part} for part, parameters in parts.items()]
+
+
+def _set_rates(method: Any, optimiser: Any, training: Training, epoch: float) -> None:
+    """Give each group its learning rate; a factor of 0 freezes the submodule: it gets no gradient, and no decay."""
+    rates = _rates(method, epoch / training.schedule.epochs)
+    for group in optimiser.param_groups:
+        factor = rates.get(group["part"], 1.0)
+        group["lr"] = training.optimiser.lr * training.schedule.rate(epoch) * factor
+        for parameter in group["params"]:
+            parameter.requires_grad_(factor > 0)
+
+
 def _backward(accelerator: Accelerator, method: nn.Module, loss: dict[str, Tensor]) -> None:
     """Each scalar reaches its own group only: the submodule of its name, or for "loss" every parameter."""
     for i, (group, value) in enumerate(loss.items()):
@@ -181,8 +232,8 @@ def _mean(losses: Tensor, epoch: int) -> float:
 
 def _check_weights(method: nn.Module, epoch: int) -> None:
     """An epoch's last step can spoil the weights, and only the next loss would tell: after a checkpoint, or never."""
-    for name, parameter in method.named_parameters():
-        if not parameter.isfinite().all():
+    for name, tensor in method.state_dict().items():
+        if not tensor.isfinite().all():
             raise SkelkitError(
                 f"training: {name} not finite after epoch {epoch + 1}; lower the learning rate or check the data"
             )

@@ -60,7 +60,7 @@ def step_of(method: ASCAL, batch: Batch, rng: Generator) -> Tensor:
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    method.after_step()
+    method.after_step(0.5)
     return loss.detach()
 
 
@@ -181,7 +181,7 @@ def test_the_dictionary_stays_as_it_was_until_after_the_backward_pass() -> None:
     before = copied(method.queue)
     method.loss(batch_of(), Generator())["loss"].backward()
     assert_close(copied(method.queue), before, rtol=0, atol=0)
-    method.after_step()
+    method.after_step(0.5)
     assert not torch.equal(method.queue.keys[:4], before["keys"][:4])
 
 

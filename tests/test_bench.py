@@ -148,7 +148,10 @@ def test_the_report_is_one_markdown_table(capsys: pytest.CaptureFixture[str], mo
 def test_the_measured_parts_fill_their_lines() -> None:
     crops = augmentation.interskeleton_views(clips=2, rounds=1)
     graphs = bench.agcn(batch=2, frames=4, rounds=1, width=8)
-    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bench.features(clips=3, rounds=1)):
+    equal, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
+    assert equal.met
+    assert "|" not in equal.measured + equal.reached
+    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, bench.features(clips=3, rounds=1)):
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
 
 

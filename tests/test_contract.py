@@ -21,11 +21,13 @@ from skelkit.data.clips import Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods import METHODS, build
+from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.agcn import AGCN
 from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
+from skelkit.models.stgcn import STGCN
 from skelkit.train import SGD, Steps, Training, train
 
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -36,14 +38,19 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"queue": 16, "paradigm": "memory bank", "head": "nonlinear", "head_dim": 4},
     ],
     "interskeleton": [{"steps": (Shear(),), "queue": 16, "head_dim": 4}],
-    "supervised": [{}],
+    "supervised": [{}, {"frozen": 0.5, "encoder_rate": 0.001}],
+    "byol": [
+        {"t1": (Shear(),), "t2": (), "hidden": 16, "head_dim": 8},
+        {"hidden": 16, "head_dim": 8, "momentum": 0.5, "statistics_momentum": 0.5},
+    ],
+    "distillation": [{"steps": (Shear(),), "temperature": 2.0}],
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
 is tested as it is, or with its own line here."""
-SEQ, IMG, STG = BiGRU(4, 2), HCN(8, image=16, dropout=0.0), AGCN(4)
+SEQ, IMG, STG, BODY = BiGRU(4, 2), HCN(8, image=16, dropout=0.0), AGCN(4), STGCN(4, dropout=0.0)
 """Without dropout, which draws from torch's own generator: the loss is to be decided by the one that is handed in."""
 ENCODERS = [
-    *(SEQ, IMG, STG),
+    *(SEQ, IMG, STG, BODY),
     *(
         Recurrent(cell, 6, layers, pool)
         for cell, (layers, pool) in product(("rnn", "gru", "lstm"), ((1, "mean"), (2, "last")))
@@ -84,7 +91,11 @@ class Case(NamedTuple):
         clips = self.clips
         spec = DataSpec(len(clips), len(clips.classes), clips.skeleton, clips.persons)
         torch.manual_seed(seed)
-        return build(self.config, self.encoder.build(spec), spec, Generator().manual_seed(seed))
+        method = build(self.config, self.encoder.build(spec), spec, Generator().manual_seed(seed))
+        if hasattr(method, "learn_from"):
+            torch.manual_seed(9)  # the same teacher for every student: it is no part of their state
+            method.learn_from(build(SupervisedConfig(), self.encoder.build(spec), spec, Generator()))
+        return method
 
     def batch(self, n: int = 8) -> Batch:
         return resident_of(self.clips).batch(torch.arange(20), torch.arange(n))
@@ -116,7 +127,7 @@ def step(case: Case, method: Any, batch: Batch, seed: int = 0) -> dict[str, Tens
         inputs = [p for p in group(method, name).parameters() if p.requires_grad]
         value.backward(inputs=inputs, retain_graph=True)
     optimiser.step()
-    method.after_step()
+    method.after_step(0.5)
     return losses
 
 
@@ -217,7 +228,7 @@ def test_the_loss_is_decided_by_the_generator(case: Case) -> None:
         torch.manual_seed(torchs)  # torch's own generator plays no part
         losses.append(total(method.loss(batch, Generator().manual_seed(seed))))
     assert torch.equal(losses[0], losses[1])
-    if getattr(case.config, "steps", ()):
+    if getattr(case.config, "steps", ()) or getattr(case.config, "t1", ()):
         assert not torch.equal(losses[0], losses[2])
 
 
@@ -261,6 +272,6 @@ def test_nothing_is_made_on_the_default_device(case: Case) -> None:
     method, batch = case.build(), case.batch()
     with torch.device("meta"):  # what is made without a device named lands there, and cannot meet the clips
         losses = method.loss(batch, Generator().manual_seed(0))
-        method.after_step()
+        method.after_step(0.5)
     assert total(losses).device.type == "cpu"
     assert {tensor.device.type for tensor in method.state_dict().values()} == {"cpu"}

@@ -85,7 +85,7 @@ def test_importing_skelkit_and_asking_for_help_imports_nothing_heavy() -> None:
 
 FLOORS = (
     {"files"},
-    {"device", "data", "losses", "store", "parameters"},
+    {"device", "data", "losses", "store", "parameters", "provenance"},
     {"augment", "models", "train", "report"},
     {"methods"},
     {"evaluate", "recipes"},

@@ -114,7 +114,7 @@ def test_after_a_step_each_queue_holds_the_unit_keys_of_its_own_representation()
     method = method_of()
     method.loss(batch(), Generator().manual_seed(0))
     fresh = {name: keys.clone() for name, keys in method.fresh.items()}
-    method.after_step()
+    method.after_step(0.5)
     for name, keys in fresh.items():
         torch.testing.assert_close(method.queues[name].keys[:8], keys)
         torch.testing.assert_close(keys.norm(dim=1), torch.ones(8))
@@ -126,7 +126,7 @@ def test_key_encoders_move_by_one_thousandth_of_the_way() -> None:
     method.loss(batch(), Generator().manual_seed(0))
     old = method.keys["SEQ"].module[1][2].bias.clone()
     method.heads["SEQ"][2].bias.data += 1.0
-    method.after_step()
+    method.after_step(0.5)
     torch.testing.assert_close(method.keys["SEQ"].module[1][2].bias, old + 0.001, rtol=0, atol=1e-7)
 
 
@@ -150,7 +150,7 @@ def test_a_queue_smaller_than_the_batch_is_refused() -> None:
     method = method_of(config=InterSkeletonConfig(steps=(), queue=7, head_dim=3))
     method.loss(batch(), Generator().manual_seed(0))
     with pytest.raises(SkelkitError, match="a batch of 8 does not fit 7 keys; raise queue or lower batch"):
-        method.after_step()
+        method.after_step(0.5)
 
 
 def test_one_training_learns_to_tell_clips_apart() -> None:
@@ -162,6 +162,6 @@ def test_one_training_learns_to_tell_clips_apart() -> None:
         loss = method.loss(batch(), Generator().manual_seed(seed))["loss"]
         loss.backward()
         optimiser.step()
-        method.after_step()
+        method.after_step(0.5)
         losses.append(float(loss.detach()))
     assert np.mean(losses[-5:]) < np.mean(losses[:5])

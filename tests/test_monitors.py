@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +11,9 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from skelkit.evaluate.monitors import watch_neighbours
+from skelkit.evaluate.monitors import effective_rank, spread, watch_collapse, watch_neighbours
 
 
 class MeanPose(nn.Module):
@@ -53,3 +55,62 @@ def test_unlabelled_clips_neither_ask_nor_answer() -> None:
     data = tiny.resident_of(tiny.clips_of(8))
     data.labels[:] = -1
     assert watch_neighbours(data, np.arange(8), 2, epochs=1)(1, method()) == {}
+
+
+# ── collapse ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def projections(n: int = 100, d: int = 64, scale: float = 1.0, around: float = 0.0) -> Tensor:
+    return around + scale * torch.randn(n, d, generator=Generator().manual_seed(0))
+
+
+def test_spread_and_rank_by_hand() -> None:
+    """Two clips at right angles, four times as long or not: in both dimensions 1 and 0, a deviation of 1/2; the two
+    singular values are alike. Two opposite clips: a deviation of 1 in one of two dimensions, one singular value."""
+    across, opposite = torch.tensor([[4.0, 0.0], [0.0, 1.0]]), torch.tensor([[3.0, 0.0], [-1.0, 0.0]])
+    assert spread(across) == pytest.approx(0.5 * math.sqrt(2))
+    assert effective_rank(across) == pytest.approx(2.0)
+    assert spread(opposite) == pytest.approx(0.5 * math.sqrt(2))
+    assert effective_rank(opposite) == pytest.approx(1.0)
+
+
+def test_spread_and_rank_equal_the_written_out_sums() -> None:
+    z = projections(7, 4)
+    rows = [[x / math.sqrt(sum(y * y for y in row)) for x in row] for row in z.tolist()]
+    deviations = []
+    for column in zip(*rows, strict=True):
+        mean = sum(column) / 7
+        deviations.append(math.sqrt(sum((x - mean) ** 2 for x in column) / 7))
+    assert spread(z) == pytest.approx(sum(deviations) / 4 * math.sqrt(4), rel=1e-5)
+    eigenvalues = np.linalg.eigvalsh(np.array(rows).T @ np.array(rows))
+    shares = np.sqrt(eigenvalues) / np.sqrt(eigenvalues).sum()
+    assert effective_rank(z) == pytest.approx(math.exp(-(shares * np.log(shares)).sum()), rel=1e-4)
+
+
+def test_random_directions_have_a_spread_of_1_and_one_direction_has_0() -> None:
+    assert spread(projections(4000)) == pytest.approx(1.0, abs=0.01)
+    assert effective_rank(projections(4000)) > 63
+    assert spread(torch.ones(9, 4)) == pytest.approx(0.0, abs=1e-6)
+    assert effective_rank(torch.ones(9, 4)) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_spread_and_rank_ignore_lengths_and_the_order_of_clips() -> None:
+    z = projections()
+    longer = (z * torch.arange(1.0, 101)[:, None]).flip(0)
+    assert spread(longer) == pytest.approx(spread(z), rel=1e-5)
+    assert effective_rank(longer) == pytest.approx(effective_rank(z), rel=1e-4)
+
+
+def test_collapse_is_said_in_words_in_its_epoch_and_once() -> None:
+    look = watch_collapse()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert look(1, SimpleNamespace(projections=projections()))["spread"] > 0.9
+        found = look(2, SimpleNamespace(projections=projections(around=10.0)))  # much alike, and yet not the same
+    assert 0.05 < found["spread"] < 0.2
+    assert 1 < found["effective rank"] < 20
+    gone = SimpleNamespace(projections=projections(scale=1e-3, around=1.0))
+    with pytest.warns(UserWarning, match=r"collapse after epoch 3: the projections of 100 clips .* \(spread 0\.001, "):
+        found = look(3, gone)
+    assert found["spread"] < 0.01
+    assert found == look(4, gone)  # a second warning would be an error here

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_files import assert_clips_are_in, raw_folder, refused_by
 
-from skelkit.data.clips import Clips
+from skelkit.data.clips import COLUMNS, Clips
 from skelkit.data.datasets import import_raw, nw_ucla
 from skelkit.data.importing import read_clips
+from skelkit.data.library import load
 from skelkit.data.skeleton import KINECT_V1
 from skelkit.files import SkelkitError
 
@@ -223,8 +224,32 @@ def test_real_names_give_the_published_labels_subjects_and_cameras(
         put(tmp_path, record(name, frames=1), name)
     clips = read_clips(nw_ucla.reading(tmp_path))
     assert list(clips.table["name"]) == list(whole.table["name"])
-    for column in ("label", "subject", "camera", "fold"):
+    for column in ("label", "subject", "camera", "fold", "replicate", "action"):
         np.testing.assert_array_equal(clips.column(column), whole.column(column))
+
+
+def interchange(folder: Path, names: list[str]) -> Clips:
+    """Clips of two frames each under these names, loaded from a file that knows neither repetition nor performance."""
+    n = len(names)
+    arrays = {"frames": np.ones((2 * n, 1, 20, 3), np.float32), "offsets": np.arange(0, 2 * n + 1, 2), "name": names}
+    classes = list(nw_ucla.CLASSES.values())
+    np.savez(folder / "nw_ucla.npz", **arrays, label=[0] * n, class_names=classes, joint_names=KINECT_V1.joints)
+    return load("nw_ucla")
+
+
+def test_an_interchange_file_gets_the_performances_that_its_names_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKELKIT_DATA", str(tmp_path))
+    clips = interchange(tmp_path, ["a01_s02_e03_v01", "a01_s02_e03_v02", "a12_s10_e00_v02"])
+    assert clips.column("action").tolist() == [10203, 10203, 121000]
+    assert clips.column("replicate").tolist() == [3, 3, 0]
+    assert clips.table.columns.tolist() == [*COLUMNS, "name"]
+
+
+def test_an_interchange_file_with_other_names_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKELKIT_DATA", str(tmp_path))
+    assert interchange(tmp_path, ["a01_s02_e03_v01", "wave"]).column("action").tolist() == [-1, -1]
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:

@@ -154,6 +154,18 @@ def test_a_pretraining_is_counted_once_for_itself_and_all_that_start_from_it(rec
     assert [(len(job.experiments), job.minutes) for job in pending.pending()] == [(3, pytest.approx(3 * 20 / 60))]
 
 
+def test_a_students_job_counts_its_teachers_training_and_what_that_started_from(recipe: list[Experiment]) -> None:
+    start = experiment(epochs=8).evaluation.weights
+    teacher = replace(start, start=start, seed=1)
+    student = replace(start, teacher=teacher, seed=2)
+    evaluation = replace(experiment().evaluation, weights=student)
+    recipe.append(replace(experiment(), evaluation=evaluation))
+    other = experiment(seed=5, epochs=8)
+    recipe.append(other)
+    committed(other, seconds=20.0)
+    assert [(len(job.experiments), job.minutes) for job in pending.pending()] == [(1, pytest.approx(3 * 20 / 60))]
+
+
 def test_several_encoders_cost_the_sum_of_each_and_the_wider_more() -> None:
     def cost(*names: str, narrower: int = 8) -> float:
         weights = interskeleton.pretraining("here", "xsub", names=names)

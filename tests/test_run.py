@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import clips_of
 from torch import Generator
 
@@ -20,11 +22,15 @@ from skelkit.data.views import Resample, View
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear, linear
 from skelkit.files import SkelkitError
+from skelkit.methods.byol import BYOLConfig
+from skelkit.methods.distillation import DistillationConfig
+from skelkit.methods.supervised import SupervisedConfig
+from skelkit.models.agcn import AGCN
 from skelkit.models.rnn import RecurrentEncoder
 from skelkit.recipes import ascal, at_tier
 from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.report import results
-from skelkit.train import SGD, Adam, Steps
+from skelkit.train import SGD, Adam, Steps, Training, WarmupCosine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CELL = Cell("ascal", "Table V", "Ours (CAE)", "Fold 1")
@@ -100,6 +106,19 @@ def test_a_row_says_what_was_measured_on_what() -> None:
         assert {"python", "torch", "numpy", "skelkit", "data"} <= row.versions.keys()
         assert row.device.startswith("cpu")
         assert row.seconds > 0
+
+
+def test_a_row_s_seconds_hold_its_training_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = run.train
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(2)
+        return quick(*arguments, **options)
+
+    monkeypatch.setattr(run, "train", slow)
+    measured = run.evaluate(smoke())[0].seconds
+    trained = store.record(store.folder_of("weights", weights()))["seconds"]
+    assert 2 <= trained < measured < trained + 2  # the evaluation itself is a matter of milliseconds
 
 
 def test_the_best_test_epoch_is_a_second_row_and_never_the_first() -> None:
@@ -291,6 +310,56 @@ def test_a_label_fraction_trains_on_so_many_clips_and_starts_from_the_pretrained
     half = run.labelled(tuned, prepared)
     assert set(half) < set(prepared.split.train)
     assert run.measure(Evaluation(tuned, OwnClassifier()))["n_train"] == len(half)
+
+
+def distilled(**changes: Any) -> Weights:
+    """A student of four units, taught by a baseline of eight."""
+    teacher = ascal.baseline(weights(), "gru")
+    student = replace(teacher, encoder=replace(teacher.encoder, width=4), method=DistillationConfig(), teacher=teacher)
+    return replace(student, **changes)
+
+
+def test_a_distilled_student_is_tested_by_its_own_classifier_and_its_weights_hold_no_teacher() -> None:
+    rows = run.evaluate(Experiment(CELL, Evaluation(distilled(), OwnClassifier()), tier="smoke"))
+    folder = run.weights_folder(distilled())
+    (curve,) = [[epoch["test top-1"] for epoch in store.record(folder)["history"]]]
+    assert {r.selection: r.value for r in rows if r.metric == "top-1"}["last"] == pytest.approx(curve[-1], abs=1e-3)
+    names = set(load_file(folder / "weights.safetensors"))
+    assert names == set(run.untrained(replace(distilled(), teacher=None))[0].state_dict())
+    assert run.trained(distilled()).teacher_scores is None  # which the student no longer needs
+
+
+def test_a_student_is_the_same_whether_its_teacher_was_there_or_had_to_be_trained_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = load_file(run.weights_folder(distilled()) / "weights.safetensors")
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "other"))
+    run.weights_folder(distilled().teacher)
+    torch.rand(7)  # torch's own generator may stand anywhere
+    later = load_file(run.weights_folder(distilled()) / "weights.safetensors")
+    assert [name for name in later if not torch.equal(later[name], at_once[name])] == []
+
+
+def test_another_teacher_makes_another_key_and_none_leaves_the_key_as_it_was() -> None:
+    one, other = distilled(), distilled(teacher=replace(distilled().teacher, seed=5))
+    assert store.key(one) != store.key(other)
+    assert "teacher" not in store.canonical(weights())
+
+
+def test_a_teacher_of_a_method_that_takes_none_is_refused() -> None:
+    with pytest.raises(SkelkitError, match=r"SupervisedConfig takes no teacher; leave Weights\.teacher out"):
+        run.weights_folder(distilled(method=SupervisedConfig()))
+
+
+def test_a_pretraining_of_byol_is_watched_for_collapse_and_gives_the_online_encoders_features() -> None:
+    base = weights(encoder=AGCN(8), method=BYOLConfig(hidden=16, head_dim=8))
+    chosen = replace(base, training=Training(SGD(0.05), WarmupCosine(2, 0.1, 1e-3), batch=10, performances=True))
+    history = store.record(run.weights_folder(chosen))["history"]
+    assert [set(epoch) for epoch in history] == [{"epoch", "loss", "spread", "effective rank", "kNN top-1"}] * 2
+    assert all(0.01 < epoch["spread"] < 2 and 1 <= epoch["effective rank"] <= 8 for epoch in history)
+    online, target = (run.features(chosen, name)[1] for name in ("online", "target"))
+    assert torch.equal(run.features(chosen)[1], online)
+    assert not torch.equal(online, target)
 
 
 def test_every_evaluation_has_a_confusion_matrix_and_an_accuracy_of_each_class() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+import tiny
 import torch
 from torch import Generator, Tensor
 from torch.testing import assert_close
@@ -19,8 +20,9 @@ from skelkit.data.views import Batch, DataSpec, Resident, View
 from skelkit.evaluate.features import extract
 from skelkit.methods import METHODS, build
 from skelkit.methods.supervised import Supervised, SupervisedConfig
+from skelkit.models.agcn import AGCN
 from skelkit.models.rnn import Recurrent
-from skelkit.train import Adam, Steps, Training, train
+from skelkit.train import SGD, Adam, Steps, Training, train
 
 SPEC = DataSpec(clips=12, classes=3, skeleton=SBU, persons=1)
 
@@ -83,7 +85,66 @@ def test_one_loss_trains_encoder_and_classifier() -> None:
     method = method_of()
     loss_of(method, batch_of([0, 1, 2, 2])).backward()
     assert all(p.grad is not None and p.grad.any() for p in method.parameters())
-    assert method.after_step() is None
+    assert method.after_step(0.5) is None
+
+
+def with_norm(config: SupervisedConfig) -> Supervised:
+    torch.manual_seed(0)
+    return build(config, AGCN(4).build(SPEC), SPEC, Generator())
+
+
+def trained_for(method: Supervised, epochs: int, rate: float = 0.1) -> None:
+    clips = tiny.clips_of(12, 3)
+    training = Training(SGD(rate), Steps(epochs=epochs), batch=6)
+    train(method, tiny.resident_of(clips), np.arange(12), training, Generator().manual_seed(0))
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_its_statistics_while_the_classifier_learns() -> None:
+    method = with_norm(SupervisedConfig(frozen=1.0))
+    before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    trained_for(method, 2)
+    moved = [name for name, tensor in method.state_dict().items() if not torch.equal(tensor, before[name])]
+    assert moved == ["classifier.weight", "classifier.bias"]
+
+
+def test_a_third_of_the_run_is_frozen_and_then_the_encoder_moves_at_its_own_rate() -> None:
+    config = SupervisedConfig(frozen=1 / 3, encoder_rate=1e-3)
+    method = with_norm(config)
+    assert [method.rates(done) for done in (0.0, 0.33, 0.34, 0.99)] == [
+        {"encoder": 0.0},
+        {"encoder": 0.0},
+        {"encoder": 1e-3},
+        {"encoder": 1e-3},
+    ]
+    moved: list[set[str]] = []
+    after = method.after_step
+
+    def noting(done: float) -> None:
+        now = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+        moved.append({name.partition(".")[0] for name in now if not torch.equal(now[name], noting.last[name])})
+        noting.last = now
+        after(done)
+
+    noting.last = {name: tensor.clone() for name, tensor in method.state_dict().items()}
+    method.after_step = noting
+    trained_for(method, 3)  # two steps an epoch
+    assert moved == [{"classifier"}] * 2 + [{"classifier", "encoder"}] * 4
+
+
+def test_the_encoders_rate_multiplies_its_steps() -> None:
+    """One step without momentum is as long as the rate: a thousandth of it with encoder_rate 1e-3."""
+    steps = []
+    for rate in (1.0, 1e-3):
+        method = with_norm(SupervisedConfig(encoder_rate=rate))
+        training = Training(SGD(0.1, momentum=0), Steps(epochs=1), batch=12)
+        train(method, tiny.resident_of(tiny.clips_of(12, 3)), np.arange(12), training, Generator().manual_seed(0))
+        steps.append(method.encoder.blocks[-1].temporal.norm.bias.detach())  # it starts at 0, so that no bit is lost
+    assert steps[0].norm() > 0
+    assert_close(steps[1].norm() / steps[0].norm(), torch.tensor(1e-3), rtol=0.05, atol=0)
+
+
+def test_without_a_frozen_part_the_encoder_asks_for_no_rate_of_its_own() -> None:
+    assert method_of().rates(0.0) == {}
 
 
 def test_the_encoder_of_the_method_is_the_one_it_was_given() -> None:

@@ -25,7 +25,7 @@ from skelkit.methods import build
 from skelkit.methods.ascal import ASCALConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.rnn import Recurrent
-from skelkit.train import SGD, Adam, History, Steps, Training, train
+from skelkit.train import SGD, Adam, History, Steps, Training, WarmupCosine, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS_AN_EPOCH = 3  # 20 clips in batches of 8
@@ -43,7 +43,7 @@ class OneNumber(nn.Module):
         self.step += 1
         return {"loss": self.of(self.x, self.step)}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         pass
 
 
@@ -180,6 +180,106 @@ def test_the_optimiser_steps_with_the_schedules_rate() -> None:
     np.testing.assert_allclose(-np.diff([1.0, *seen]), [0.3, 0.3, 0.03, 0.03], atol=1e-6)
 
 
+def test_warm_up_and_cosine_by_hand() -> None:
+    """Ten epochs, two of them warm up from a tenth; then half a cosine over eight."""
+    schedule = WarmupCosine(10, warmup=0.2, start=0.1)
+    found = [schedule.rate(epoch) for epoch in (0, 1, 2, 4, 6, 8, 10)]
+    half = (1 + 2**-0.5) / 2
+    np.testing.assert_allclose(found, [0.1, 0.55, 1, half, 0.5, 1 - half, 0], atol=1e-12)
+
+
+def test_without_a_warm_up_the_cosine_begins_at_the_highest_rate() -> None:
+    np.testing.assert_allclose([WarmupCosine(4).rate(epoch) for epoch in (0, 2, 4)], [1, 0.5, 0], atol=1e-12)
+
+
+def test_a_warm_up_survives_a_shorter_run() -> None:
+    long, short = WarmupCosine(1600, 10 / 1600, 5e-6), WarmupCosine(80, 10 / 1600, 5e-6)
+    for share in np.linspace(0, 1, 33):
+        assert short.rate(80 * share) == pytest.approx(long.rate(1600 * share), abs=1e-9)
+
+
+def test_the_rate_changes_from_step_to_step_and_drops_only_between_epochs() -> None:
+    class Noting(OneNumber):
+        def __init__(self) -> None:
+            super().__init__(lambda x, _: x)  # a slope of 1: each step subtracts the rate
+            self.seen, self.done = [1.0], list[float]()
+
+        def after_step(self, done: float) -> None:
+            self.seen.append(self.x.item())
+            self.done.append(done)
+
+    for schedule in (WarmupCosine(2, 0.5, 0.1), Steps(2, (0.5,))):
+        method = Noting()
+        trained(method, schedule=schedule)
+        moments = np.arange(2 * STEPS_AN_EPOCH) / STEPS_AN_EPOCH
+        expected = [0.1 * schedule.rate(float(epoch)) for epoch in moments]
+        np.testing.assert_allclose(-np.diff(method.seen), expected, atol=1e-6)
+        np.testing.assert_allclose(method.done, np.arange(1, 7) / 6)
+    np.testing.assert_allclose(expected, [0.1] * 3 + [0.01] * 3)
+
+
+class TwoRates(nn.Module):
+    """Two numbers with a slope of 1; the first stands still for half of the run, and then moves at a tenth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow, self.fast = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        self.seen: list[tuple[float, float]] = []
+        self.slopes: list[bool] = []
+
+    def rates(self, done: float) -> dict[str, float]:
+        return {"slow": 0.0 if done < 0.5 else 0.1}
+
+    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+        self.slopes.append(self.slow.weight.requires_grad)
+        return {"loss": (self.slow.weight + self.fast.weight).sum()}
+
+    def after_step(self, done: float) -> None:
+        self.seen.append((self.slow.weight.item(), self.fast.weight.item()))
+
+
+@pytest.mark.parametrize("optimiser", [SGD(0.1, momentum=0), SGD(0.1, 0, weight_decay=1e-9)])
+def test_a_submodule_with_a_rate_of_its_own_stands_still_and_then_moves_by_it(optimiser: SGD) -> None:
+    method = TwoRates()
+    start = method.slow.weight.item()
+    trained(method, epochs=2, optimiser=optimiser)
+    slow, fast = np.array(method.seen).T
+    np.testing.assert_array_equal(slow[:3], [start] * 3)
+    np.testing.assert_allclose(np.diff(slow[2:]), [-0.01] * 3, atol=1e-6)
+    np.testing.assert_allclose(np.diff(fast), [-0.1] * 5, atol=1e-6)
+    assert method.slopes == [False] * 3 + [True] * 3  # no gradient is worked out for what stands still
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_run_with_two_rates_resumes_with_the_same_bits(tmp_path: Path, stop: int) -> None:
+    def run(name: str, stop: int | None = None) -> dict[str, Tensor]:
+        def stops(epoch: int, _: Any) -> dict[str, float]:
+            if epoch == stop:
+                raise KeyboardInterrupt
+            return {}
+
+        method = real_method(SupervisedConfig(frozen=0.5, encoder_rate=0.1))
+        options = {"checkpoint": tmp_path / name, "checkpoint_seconds": 0, "callbacks": [stops]}
+        trained(method, epochs=4, optimiser=SGD(0.1), **options)
+        return method.state_dict()
+
+    with pytest.raises(KeyboardInterrupt):
+        run("broken", stop + 1)
+    whole, resumed = run("whole"), run("broken")
+    assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+
+
+def test_a_buffer_that_is_spoiled_ends_the_run_as_a_weight_does(tmp_path: Path) -> None:
+    class Spoiled(OneNumber):
+        def after_step(self, done: float) -> None:
+            self.get_buffer("statistics").fill_(float("inf") if done > 0.5 else 0.0)
+
+    method = Spoiled(lambda x, _: x)
+    method.register_buffer("statistics", torch.zeros(2))
+    with pytest.raises(SkelkitError, match="statistics not finite after epoch 3"):
+        trained(method, epochs=4)
+
+
 class TwoGroups(nn.Module):
     """Two parts, each with a scalar of its own that depends on both."""
 
@@ -195,7 +295,7 @@ class TwoGroups(nn.Module):
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         return self.losses()
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         pass
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def resident_of(clips: Clips, frames: int = 8) -> Resident:
     return Resident(clips, View(frames))
 
 
+def performances_of(clips: Clips, cameras: int) -> Clips:
+    """The same clips, where `cameras` in a row show one performance, numbered from 0."""
+    return replace(clips, table=clips.table.assign(action=np.arange(len(clips)) // cameras))
+
+
 def save_npz(clips: Clips, path: Path, **changes: Any) -> None:
     """The interchange file of clips, with some arrays changed."""
     arrays = {
@@ -91,7 +97,7 @@ class Dropping(nn.Module):
         noisy = batch.clips + GaussianNoise().sample(batch.clips.shape, rng)
         return {"loss": nn.functional.cross_entropy(self.layers(noisy.mean((2, 4)).flatten(1)), batch.labels)}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         pass
 
 

@@ -14,7 +14,8 @@ from skelkit.augment.ascal import (
     Shear,
     rotation_matrix,
 )
-from skelkit.augment.chain import Augmentation, OneOf, augment
+from skelkit.augment.byol import LeftRightDrop, Resampling, SavitzkyGolay, TemporalShift, aggressive, conservative
+from skelkit.augment.chain import Augmentation, OneOf, augment, fitted
 from skelkit.augment.interskeleton import CropResize, JointJitter
 
 __all__ = [
@@ -25,10 +26,17 @@ __all__ = [
     "GaussianNoise",
     "JointJitter",
     "JointMask",
+    "LeftRightDrop",
     "OneOf",
+    "Resampling",
     "Reverse",
     "Rotation",
+    "SavitzkyGolay",
     "Shear",
+    "TemporalShift",
+    "aggressive",
     "augment",
+    "conservative",
+    "fitted",
     "rotation_matrix",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
 
 
@@ -27,11 +28,20 @@ def augment(
 ) -> Float[Tensor, "b 3 t2 v m"]:
     """Apply the steps in their order, each with freshly sampled parameters for every clip.
 
-    Only a step that says so (`CropResize`) changes the number of frames.
+    Only a step that says so (`CropResize`) changes the number of frames. Coordinates stay in 32 bit under autocast.
     """
-    for step in steps:
-        x = step.apply(x, step.sample(x.shape, rng))
+    with torch.autocast(x.device.type, enabled=False):
+        for step in steps:
+            x = step.apply(x, step.sample(x.shape, rng))
     return x
+
+
+def fitted(steps: Sequence[Augmentation], skeleton: Skeleton) -> tuple[Augmentation, ...]:
+    """The same steps, each that must know the skeleton (`LeftRightDrop`) told of it: before `augment`, once.
+
+    Raises SkelkitError where the skeleton lacks what a step needs.
+    """
+    return tuple(step.fitted(skeleton) if hasattr(step, "fitted") else step for step in steps)
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,10 @@ class OneOf:
             raise SkelkitError("augmentation: OneOf has no steps; give at least one")
         if self.p and (len(self.p) != len(self.steps) or min(self.p) < 0 or sum(self.p) <= 0):
             raise SkelkitError(f"augmentation: p = {self.p} for {len(self.steps)} steps; give one chance for each")
+
+    def fitted(self, skeleton: Skeleton) -> OneOf:
+        """The same draw, of steps that know the skeleton."""
+        return replace(self, steps=fitted(self.steps, skeleton))
 
     def sample(self, shape: torch.Size, rng: Generator) -> tuple[Int[Tensor, " b"], list[Any]]:
         chances = torch.tensor(self.p or (1.0,) * len(self.steps), device=rng.device)
@@ -84,3 +98,10 @@ def some(candidates: int, how_many: Int[Tensor, " b"], rng: Generator) -> Bool[T
 def linear_map(x: Float[Tensor, "b 3 t v m"], matrix: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 t v m"]:
     """Every joint's place times its clip's matrix."""
     return torch.bmm(matrix, x.flatten(2)).view_as(x)  # (b 3 3) @ (b 3 tvm), the fast layout
+
+
+def frames_at(x: Float[Tensor, "b 3 t v m"], frame: Int[Tensor, "b t2"]) -> Float[Tensor, "b 3 t2 v m"]:
+    """The frames that each clip's index names, as one gather of whole (v m) rows."""
+    b, c, t, v, m = x.shape
+    rows = torch.arange(b * c, device=x.device).view(b, c, 1) * t + frame[:, None]  # (b c t2)
+    return x.reshape(b * c * t, v * m).index_select(0, rows.flatten()).view(b, c, -1, v, m)

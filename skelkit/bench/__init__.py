@@ -27,6 +27,7 @@ from skelkit.bench.agcn import agcn
 from skelkit.bench.augmentation import interskeleton_views, views
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
+from skelkit.bench.stgcn import stgcn
 from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
 from skelkit.data.clips import COLUMNS, Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
@@ -223,6 +224,11 @@ def interskeleton() -> list[Line]:
     return [*interskeleton_views(), *agcn()]
 
 
+def byol() -> list[Line]:
+    """Bootstrapped representation learning: the graph encoder."""
+    return stgcn()
+
+
 Part = Callable[[], list[Line]]
 PARTS: dict[str, Part] = {
     "views": views,
@@ -233,5 +239,6 @@ PARTS: dict[str, Part] = {
     "data": data,
     "mocap": kinematics,
     "interskeleton": interskeleton,
+    "byol": byol,
 }
 """Every part by the name that the command line takes."""

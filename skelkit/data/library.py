@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skelkit.data.clips import Clips
-from skelkit.data.datasets import synthetic
+from skelkit.data.datasets import nw_ucla, synthetic
 from skelkit.files import SkelkitError, data_folders, store_folder
 
 
@@ -18,7 +18,8 @@ def load(name: str) -> Clips:
         if (folder / name / "manifest.json").exists():
             return Clips.open(folder / name)
         if (folder / f"{name}.npz").exists():
-            return Clips.from_npz(folder / f"{name}.npz", name)
+            clips = Clips.from_npz(folder / f"{name}.npz", name)
+            return nw_ucla.with_performances(clips) if name == "nw_ucla" else clips
     there = {f.parent.name for folder in data_folders() for f in folder.glob("*/manifest.json")}
     there |= {f.stem for folder in data_folders() for f in folder.glob("*.npz")}
     raise SkelkitError(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import Skeleton
@@ -95,6 +95,30 @@ class Batch:
     """Each clip's number within the training set, from 0: the memory bank's row."""
     labels: Int[Tensor, " b"]
     """-1 = unlabelled."""
+    partner: Float[Tensor, "b 3 t v m"] | None = None
+    """A second viewpoint of the same performance as each clip, or that clip again; None where clips are drawn alone."""
+
+
+class Performances:
+    """Which clips of a training set show one performance from several cameras (Moliner et al. 2022, Sec. 3.4)."""
+
+    def __init__(self, actions: Int[Tensor, " n"]):
+        """actions: the performance's number for each clip of the training set; -1 stands for one of its own."""
+        alone = actions.amax().clamp(min=0) + 1 + torch.arange(len(actions), device=actions.device)
+        actions = torch.where(actions < 0, alone, actions)
+        self.members = actions.argsort(stable=True)  # clip numbers, those of a performance side by side
+        self.counts = actions.unique(return_counts=True)[1]
+        self.first = self.counts.cumsum(0) - self.counts
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def draw(self, index: Int[Tensor, " b"], rng: Generator) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
+        """Two clips of each performance of an index, with replacement: any number of cameras, also one."""
+        chance = torch.rand(2, len(index), device=index.device, generator=rng)
+        place = (chance * self.counts[index]).long()  # below the count: chance is at most 1 - 2^-24
+        one, other = self.members[self.first[index] + place]
+        return one, other
 
 
 class Resident:
@@ -110,6 +134,7 @@ class Resident:
         self.starts = torch.from_numpy(clips.offsets[:-1].copy()).to(device)
         self.lengths = torch.from_numpy(clips.lengths.copy()).to(device)
         self.labels = torch.from_numpy(clips.labels.copy()).to(device)
+        self.actions = torch.from_numpy(clips.column("action").copy()).to(device)
 
     @property
     def device(self) -> torch.device:
@@ -136,7 +161,14 @@ class Resident:
         x = self.frames.index_select(0, row.flatten()).float()  # (bt 3 v m)
         return x.unflatten(0, row.shape).transpose(1, 2).contiguous()  # (b 3 t v m)
 
-    def batch(self, train: Int[Tensor, " n"], index: Int[Tensor, " b"]) -> Batch:
-        """The batch of members `index` of the training set `train`."""
+    def performances(self, train: Int[Tensor, " n"]) -> Performances:
+        """The performances that the training set `train` shows; clips outside of it belong to none."""
+        return Performances(self.actions[train])
+
+    def batch(
+        self, train: Int[Tensor, " n"], index: Int[Tensor, " b"], partner: Int[Tensor, " b"] | None = None
+    ) -> Batch:
+        """The batch of members `index` of the training set `train`, beside them the members `partner`, if given."""
         members = train[index]
-        return Batch(self.clips(members), index, self.labels[members])
+        beside = None if partner is None else self.clips(train[partner])
+        return Batch(self.clips(members), index, self.labels[members], beside)

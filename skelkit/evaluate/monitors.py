@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
 
 from skelkit.data.views import Resident
 from skelkit.evaluate.features import extract
@@ -17,6 +21,8 @@ TIMES = 10
 """About so often a pretraining is looked at."""
 CLIPS = 4000
 """At most so many training clips are looked at."""
+COLLAPSED = 0.01
+"""A spread below it is called collapse: all clips within about half a degree of one direction."""
 
 
 def watch_neighbours(data: Resident, train: np.ndarray, classes: int, epochs: int) -> Callback:
@@ -51,3 +57,46 @@ def watch_test_clips(data: Resident, test: np.ndarray) -> Callback:
         return {"test top-1": top_k(extract(method, data, asked), data.labels[asked], 1)}
 
     return look
+
+
+def watch_collapse() -> Callback:
+    """Whether a method's newest `projections` still differ, after every epoch; once they do not, a warning.
+
+    They are those of the loss, of augmented clips and with the batch norms in training mode: the running statistics of
+    the first epochs would tell of a collapse that is none. The record's names are "spread" and "effective rank". What
+    is not finite ends a training anyway.
+    """
+    said = False
+
+    def look(epoch: int, method: Any) -> dict[str, float]:
+        nonlocal said
+        found = {"spread": spread(method.projections), "effective rank": effective_rank(method.projections)}
+        if found["spread"] < COLLAPSED and not said:
+            said = True
+            warnings.warn(
+                f"collapse after epoch {epoch}: the projections of {len(method.projections)} clips point one way "
+                f"(spread {found['spread']:.1g}, where that of random directions is 1); stop, and lower the learning "
+                "rate or raise the batch",
+                stacklevel=2,
+            )
+        return found
+
+    return look
+
+
+def spread(z: Float[Tensor, "n d"]) -> float:
+    """Standard deviation over clips of z / |z|, the mean over dimensions, times sqrt(d).
+
+    1 for random directions, 0 where all clips have one and the same.
+    """
+    return float(F.normalize(z, dim=1).std(0, correction=0).mean()) * z.shape[1] ** 0.5
+
+
+def effective_rank(z: Float[Tensor, "n d"]) -> float:
+    """How many directions z / |z| fill: exp of the entropy of its singular values, as shares of their sum.
+
+    From 1, where all clips have the same direction up to its sign, to the smaller of n and d (Roy and Vetterli 2007).
+    """
+    share = torch.linalg.svdvals(F.normalize(z, dim=1))
+    share = share / share.sum()
+    return float(torch.special.entr(share).sum().exp())

@@ -11,12 +11,19 @@ from torch import Generator, Tensor, nn
 
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods.ascal import ASCAL, ASCALConfig
+from skelkit.methods.byol import BYOL, BYOLConfig
+from skelkit.methods.distillation import Distillation, DistillationConfig
 from skelkit.methods.interskeleton import InterSkeleton, InterSkeletonConfig
 from skelkit.methods.supervised import Supervised, SupervisedConfig
 
 
 class Method(Protocol):
-    """What the training loop and the evaluations call."""
+    """What the training loop and the evaluations call.
+
+    Some methods have more: `rates(done)` gives submodules a learning rate of their own (`Supervised`), `projections`
+    are the newest embeddings (n d), whose spread is watched (`BYOL`), `learn_from(teacher)` takes the network of
+    `Weights.teacher` (`Distillation`).
+    """
 
     @property
     def encoders(self) -> dict[str, nn.Module]:
@@ -27,13 +34,15 @@ class Method(Protocol):
         """One scalar a parameter group; the group "loss" is all trainable parameters."""
         ...
 
-    def after_step(self) -> None:
-        """Called after each optimiser step: momentum encoders and queues move here."""
+    def after_step(self, done: float) -> None:
+        """Called after each optimiser step: momentum encoders and queues move here. done: share of the run, (0, 1]."""
         ...
 
 
 METHODS: dict[str, tuple[type, type]] = {
     "ascal": (ASCALConfig, ASCAL),
+    "byol": (BYOLConfig, BYOL),
+    "distillation": (DistillationConfig, Distillation),
     "interskeleton": (InterSkeletonConfig, InterSkeleton),
     "supervised": (SupervisedConfig, Supervised),
 }

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Generator, Tensor, nn
 
-from skelkit.augment import Augmentation, Reverse, Shear, augment
+from skelkit.augment import Augmentation, Reverse, Shear, augment, fitted
 from skelkit.data.views import Batch, DataSpec
 from skelkit.losses import in_batch_info_nce, info_nce
 from skelkit.models.heads import projection_head
@@ -47,6 +47,7 @@ class ASCAL(nn.Module):
         """encoder: (b 3 t v m) -> (b d), with `out_dim`; the paper's is an LSTM. rng draws the first negative keys."""
         super().__init__()
         self.config = config
+        self.steps = fitted(config.steps, data.skeleton)
         self.encoder = encoder  # f_q
         width = int(encoder.out_dim)  # type: ignore[arg-type]
         self.head = projection_head(config.head, width, config.head_dim)
@@ -64,18 +65,18 @@ class ASCAL(nn.Module):
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         """L_q of Eq. 12 on a batch, under the one parameter group "loss"."""
         tau = self.config.temperature
-        query = self.head(self.encoder(augment(batch.clips, self.config.steps, rng)))
+        query = self.head(self.encoder(augment(batch.clips, self.steps, rng)))
         if self.config.paradigm == "memory bank":
             self.fresh = (batch.index, query.detach())
             negatives = self.bank.draw(self.config.queue, rng)
             return {"loss": info_nce(query, self.bank.keys[batch.index], negatives, tau)}
-        other = augment(batch.clips, self.config.steps, rng)
+        other = augment(batch.clips, self.steps, rng)
         if self.config.paradigm == "end to end":
             return {"loss": in_batch_info_nce(query, self.key_encoder.module(other), tau)}
         self.fresh_keys = self.key_encoder(other)
         return {"loss": info_nce(query, self.fresh_keys, self.queue.keys, tau)}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         """Eq. 9, then the dictionary takes the batch's keys: after backward, whose graph still holds the old ones."""
         if self.config.paradigm == "queue":
             self.key_encoder.follow(nn.Sequential(self.encoder, self.head))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from skelkit.augment import Augmentation, CropResize, JointJitter, OneOf, Shear, augment
+from skelkit.augment import Augmentation, CropResize, JointJitter, OneOf, Shear, augment, fitted
 from skelkit.data.views import Batch, DataSpec
 from skelkit.losses import info_nce
 from skelkit.models.heads import projection_head
@@ -46,6 +46,7 @@ class InterSkeleton(nn.Module):
         """encoder: what `models.representations.Representations` built, or one encoder (b 3 t v m) -> (b d)."""
         super().__init__()
         self.config = config
+        self.steps = fitted(config.steps, data.skeleton)
         self.query = encoder if isinstance(encoder, nn.ModuleDict) else nn.ModuleDict({"encoder": encoder})
         widths = {name: int(f.out_dim) for name, f in self.query.items()}  # type: ignore[arg-type]
         self.heads = nn.ModuleDict(
@@ -64,15 +65,15 @@ class InterSkeleton(nn.Module):
 
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         """The sum of Eq. 7 and 8 over the ordered pairs of representations, under the one group "loss"."""
-        x_q = augment(batch.clips, self.config.steps, rng)
-        x_k = augment(batch.clips, self.config.steps, rng)
+        x_q = augment(batch.clips, self.steps, rng)
+        x_k = augment(batch.clips, self.steps, rng)
         z_q = {name: _embedding(self._embedder(name)(x_q)) for name in self.query}
         self.fresh = {name: _embedding(key(x_k)) for name, key in self.keys.items()}
         tau = self.config.temperature
         losses = [info_nce(z_q[own], self.fresh[other], self._negatives(other), tau) for own, other in self.pairs]
         return {"loss": torch.stack(losses).sum()}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         """The key encoders follow, then each queue takes the keys of its own representation."""
         for name, key in self.keys.items():
             key.follow(self._embedder(name))  # type: ignore[operator]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from skelkit.augment import Augmentation, augment
+from skelkit.augment import Augmentation, augment, fitted
 from skelkit.data.views import Batch, DataSpec
 from skelkit.models.heads import linear_classifier
 
@@ -19,6 +19,11 @@ class SupervisedConfig:
 
     steps: tuple[Augmentation, ...] = ()
     """Augmentations of the training clips; AS-CAL's baselines use none."""
+    frozen: float = 0.0
+    """The first share of the run in which the encoder stands still; Moliner et al. 2022, Sec. 4.4: a third. It is in
+    evaluation mode then, which the paper leaves open: the statistics of its batch norms stay those of pretraining."""
+    encoder_rate: float = 1.0
+    """The encoder's learning rate as a multiple of the classifier's; Moliner et al. 2022, Sec. 4.4: 1e-3."""
 
 
 class Supervised(nn.Module):
@@ -27,15 +32,22 @@ class Supervised(nn.Module):
     def __init__(self, config: SupervisedConfig, encoder: nn.Module, data: DataSpec, rng: Generator):
         super().__init__()
         self.config = config
+        self.steps = fitted(config.steps, data.skeleton)
         self.encoder = encoder
         self.classifier = linear_classifier(int(encoder.out_dim), data.classes)  # type: ignore[arg-type]
 
+    def rates(self, done: float) -> dict[str, float]:
+        """The factor of the encoder's learning rate; where it is 0, the loop lets no gradient reach the encoder."""
+        factor = 0.0 if done < self.config.frozen else self.config.encoder_rate
+        return {} if factor == 1 else {"encoder": factor}
+
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         """The mean cross-entropy of the labelled clips, under the one parameter group "loss"."""
-        scores = self(augment(batch.clips, self.config.steps, rng))
+        self.encoder.train(self.training and any(p.requires_grad for p in self.encoder.parameters()))
+        scores = self(augment(batch.clips, self.steps, rng))
         return {"loss": F.cross_entropy(scores, batch.labels, ignore_index=-1)}
 
-    def after_step(self) -> None:
+    def after_step(self, done: float) -> None:
         """Nothing follows a step."""
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b c"]:

@@ -130,15 +130,26 @@ class GraphConvolution(nn.Module):
         return scores.softmax(2) + (self.fixed + self.learned)[:, None]
 
     def forward(self, x: Float[Tensor, "n v t c"]) -> Float[Tensor, "n v t o"]:
-        device, dtype = x.device.type, x.dtype
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-        mixed = Mixture.apply(*(each.to(dtype) for each in (x, self.adjacency(x), self.weight, self.bias.sum(0))))
+        bias = self.bias.sum(0).expand(x.shape[1], -1)
+        mixed = mixture(x, self.adjacency(x), self.weight, bias)
         return normalised(self.norm, mixed).add_(self.shortcut(x)).relu_()
 
 
+def mixture(
+    x: Float[Tensor, "n v t c"],
+    adjacency: Float[Tensor, "3 n v v"],
+    weight: Float[Tensor, "3 c o"],
+    bias: Float[Tensor, "v o"],
+) -> Float[Tensor, "n v t o"]:
+    """sum_k W_k x A_k + b, a bias for each joint; in autocast's precision where it is on."""
+    device, dtype = x.device.type, x.dtype
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    return Mixture.apply(*(each.to(dtype) for each in (x, adjacency, weight, bias)))
+
+
 class Mixture(torch.autograd.Function):
-    """sum_k W_k x A_k + b. The terms add up in place, and the gradient makes x A_k again rather than keeping it."""
+    """What `mixture` says. The terms add up in place, and the gradient makes x A_k again rather than keeping it."""
 
     @staticmethod
     def forward(
@@ -146,12 +157,12 @@ class Mixture(torch.autograd.Function):
         x: Float[Tensor, "n v t c"],
         adjacency: Float[Tensor, "3 n v v"],
         weight: Float[Tensor, "3 c o"],
-        bias: Float[Tensor, " o"],
+        bias: Float[Tensor, "v o"],
     ) -> Float[Tensor, "n v t o"]:
         ctx.save_for_backward(x, adjacency, weight)
-        mixed = torch.addmm(bias, _taken(x, adjacency[0]), weight[0])  # (nvt c) @ (c o)
-        for a, w in zip(adjacency[1:], weight[1:], strict=True):
-            mixed.addmm_(_taken(x, a), w)
+        mixed = bias[:, None].repeat(len(x), 1, x.shape[2], 1).flatten(0, 2)  # (nvt o)
+        for a, w in zip(adjacency, weight, strict=True):
+            mixed.addmm_(_taken(x, a), w)  # (nvt c) @ (c o)
         return mixed.view(*x.shape[:3], -1)
 
     @staticmethod
@@ -165,7 +176,7 @@ class Mixture(torch.autograd.Function):
             to_taken = (arriving @ w.T).view(*x.shape[:2], -1)  # (n v tc)
             torch.bmm(x.flatten(2), to_taken.transpose(1, 2), out=to_adjacency[k])
             to_x.flatten(2).baddbmm_(a, to_taken)
-        return to_x, to_adjacency, to_weight, arriving.sum(0)
+        return to_x, to_adjacency, to_weight, gradient.sum((0, 2))
 
 
 def _taken(x: Float[Tensor, "n v t c"], adjacency: Float[Tensor, "n v v"]) -> Float[Tensor, "nvt c"]:

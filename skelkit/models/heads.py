@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def projection_head(kind: Literal["none", "linear", "nonlinear"], in_dim: int, out_dim: int) -> nn.Module:
@@ -14,6 +16,22 @@ def projection_head(kind: Literal["none", "linear", "nonlinear"], in_dim: int, o
     if kind == "linear":
         return nn.Linear(in_dim, out_dim)
     return nn.Sequential(nn.Linear(in_dim, in_dim), nn.ReLU(), nn.Linear(in_dim, out_dim))
+
+
+def normalised_head(in_dim: int, hidden: int, out_dim: int) -> nn.Sequential:
+    """(b in_dim) -> (b out_dim): linear, batch norm, ReLU, linear without bias; BYOL's projector and predictor."""
+    return nn.Sequential(
+        nn.Linear(in_dim, hidden), VectorNorm(hidden), nn.ReLU(), nn.Linear(hidden, out_dim, bias=False)
+    )
+
+
+class VectorNorm(nn.BatchNorm1d):
+    """Batch norm of vectors; a single one, the last of an epoch, has no spread and goes by the running statistics."""
+
+    def forward(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        if self.training and len(x) > 1:
+            return super().forward(x)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 def linear_classifier(in_dim: int, classes: int) -> nn.Linear:

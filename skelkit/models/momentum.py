@@ -24,10 +24,16 @@ class Momentum(nn.Module):
     @torch.no_grad()
     def follow(self, module: nn.Module) -> None:
         """theta_k <- m theta_k + (1 - m) theta_q; buffers that are counters are copied."""
-        for ours, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
-            ours.lerp_(theirs, 1 - self.momentum)
+        follow_parameters(self.module, module, self.momentum)
         for kept, fresh in zip(self.module.buffers(), module.buffers(), strict=True):
             if kept.is_floating_point():
                 kept.lerp_(fresh, 1 - self.momentum)
             else:
                 kept.copy_(fresh)
+
+
+@torch.no_grad()
+def follow_parameters(follower: nn.Module, module: nn.Module, momentum: float) -> None:
+    """theta_k <- m theta_k + (1 - m) theta_q (Rao et al. 2021, Eq. 9; Moliner et al. 2022, Eq. 3)."""
+    for ours, theirs in zip(follower.parameters(), module.parameters(), strict=True):
+        ours.lerp_(theirs, 1 - momentum)

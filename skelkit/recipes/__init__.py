@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from skelkit.recipes import ascal, interskeleton
+from skelkit.recipes import ascal, byol, interskeleton
 from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
 from skelkit.recipes.tiers import at_tier
 
-PAPERS = {"ascal": ascal, "interskeleton": interskeleton}
+PAPERS = {"ascal": ascal, "interskeleton": interskeleton, "byol": byol}
 """Every paper by name: the module of its recipe, with a function `everything() -> list[Experiment]`."""
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "Weights",
     "ascal",
     "at_tier",
+    "byol",
     "interskeleton",
 ]

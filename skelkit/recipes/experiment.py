@@ -61,11 +61,13 @@ class Weights:
     """Weights whose encoder this training starts from (fine-tuning)."""
     start_encoder: str = ""
     """Which of the start's `encoders` that is, by its name there; "" is the main one."""
+    teacher: Weights | None = None
+    """Supervised weights whose class scores this training learns (distillation); they stand still."""
 
 
 @dataclass(frozen=True)
 class OwnClassifier:
-    """Test the classifier that a supervised method trained itself."""
+    """Test the classifier that a supervised or distilled method trained itself."""
 
 
 @dataclass(frozen=True)

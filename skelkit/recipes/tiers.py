@@ -10,11 +10,12 @@ from skelkit.data.datasets import READERS
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
+from skelkit.methods.byol import BYOLConfig
 from skelkit.methods.interskeleton import InterSkeletonConfig
 from skelkit.models.representations import Representations
 from skelkit.recipes.experiment import Data, Experiment, Tier, Weights
 
-CHANGES = {"name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "epochs"}
+CHANGES = {"name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "hidden", "epochs"}
 """The fields in which an experiment may differ between tiers; a test compares."""
 
 
@@ -27,6 +28,8 @@ class Limits:
     narrower: float
     """What an encoder's width is multiplied by; 8 units stay in any case."""
     head_dim: int
+    hidden: int
+    """Units of a projector's hidden layer."""
     epochs: int
     queue: int
     linear_epochs: int
@@ -35,10 +38,14 @@ class Limits:
 
 
 LIMITS = {
-    "smoke": Limits(40, frames=12, narrower=0.0, head_dim=8, epochs=1, queue=64, linear_epochs=2, synthetic=True),
-    "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, epochs=30, queue=512, linear_epochs=90),
+    "smoke": Limits(
+        40, frames=12, narrower=0.0, head_dim=8, hidden=16, epochs=1, queue=64, linear_epochs=2, synthetic=True
+    ),
+    "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, hidden=1024, epochs=30, queue=512, linear_epochs=90),
     # At least a quarter of the paper's width, the paper's protocol; AS-CAL needs nothing shorter on small data sets.
-    "reduced": Limits(None, frames=60, narrower=1 / 4, head_dim=64, epochs=200, queue=2048, linear_epochs=90),
+    "reduced": Limits(
+        None, frames=60, narrower=1 / 4, head_dim=64, hidden=1024, epochs=200, queue=2048, linear_epochs=90
+    ),
 }
 
 
@@ -77,6 +84,7 @@ def _shorter(weights: Weights, limits: Limits) -> Weights:
         method=_lighter(weights.method, limits),
         training=replace(weights.training, schedule=schedule),
         start=weights.start and _shorter(weights.start, limits),
+        teacher=weights.teacher and _shorter(weights.teacher, limits),
     )
 
 
@@ -92,6 +100,9 @@ def _lighter(method: Any, limits: Limits) -> Any:
     if isinstance(method, ASCALConfig | InterSkeletonConfig):
         queue, head_dim = min(method.queue, limits.queue), min(method.head_dim, limits.head_dim)
         method = replace(method, queue=queue, head_dim=head_dim)
+    if isinstance(method, BYOLConfig):
+        head_dim, hidden = min(method.head_dim, limits.head_dim), min(method.hidden, limits.hidden)
+        method = replace(method, head_dim=head_dim, hidden=hidden)
     if hasattr(method, "steps"):
         method = replace(method, steps=tuple(_fewer_frames(step, limits) for step in method.steps))
     return method

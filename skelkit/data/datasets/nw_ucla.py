@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from skelkit.data.clips import Clips
 from skelkit.data.datasets import folder as files
 from skelkit.data.formats import tables
 from skelkit.data.formats.text import AGAIN
@@ -59,6 +61,18 @@ def reading(folder: Path) -> Reading:
         source="NW-UCLA, from JSON files",
         expected=CLIPS,
     )
+
+
+def with_performances(clips: Clips) -> Clips:
+    """Clips of an interchange file, which has no such arrays, with the repetition and performance their names tell.
+
+    Where `action` is there already, or a name is none of this data set's, they stay as they are.
+    """
+    names = [_NAME.fullmatch(f"{name}.json") for name in clips.table["name"]]
+    if (clips.column("action") >= 0).any() or not all(names):
+        return clips
+    told = [_columns(name) for name in names if name]
+    return replace(clips, table=clips.table.assign(**{c: [line[c] for line in told] for c in ("replicate", "action")}))
 
 
 def _columns(name: re.Match[str]) -> dict[str, int | str]:
