@@ -43,5 +43,5 @@ def keep_freed_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: the top of the heap is given back above 1 GiB
+        mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: the top of the heap is given back above 2 GiB, the most there is
         mallopt(-3, 1 << 25)  # M_MMAP_THRESHOLD: 32 MiB, the most that glibc takes

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from skelkit.device import exact_on_cpu
 
-PIECE = 32
+PIECE = 64
 """At most so many frames are made at once: long enough for few products, short enough for small transforms."""
 
 
@@ -53,11 +53,14 @@ def correlate(
     rows = pieces * piece + k - 1
     x = F.pad(x, (0, 0, before, rows - made - before)).contiguous()
     size = x.shape[3]
-    seen = x.as_strided((n * v, pieces, piece + k - 1, size), (rows * size, piece * size, size, 1))  # they overlap
-    spectra = clip @ seen.reshape(-1, piece + k - 1, size)  # (p r c)
+    seen = x.view(n * v, rows, size)
+    if pieces > 1:  # they overlap
+        overlapping = (n * v, pieces, piece + k - 1, size), (rows * size, piece * size, size, 1)
+        seen = x.as_strided(*overlapping).reshape(-1, piece + k - 1, size)
+    spectra = clip @ seen  # (p r c)
     products = spectra.transpose(0, 1) @ torch.einsum("rk,ock->rco", kernel, weight)  # (r p o)
     y = (back @ products.transpose(0, 1)).view(n, v, pieces * piece, -1)[:, :, :made]
-    return y if bias is None else y + bias
+    return y if bias is None else y.add_(bias)
 
 
 @lru_cache(maxsize=16)
