@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -122,10 +123,9 @@ class GraphConvolution(nn.Module):
 
         Differs from the paper: the products are divided by their number of terms, as the released code does.
         """
-        theta, phi = (
-            embedding(x).unflatten(3, (3, -1)).permute(3, 0, 1, 2, 4).flatten(3)  # (3 n v te)
-            for embedding in (self.theta, self.phi)
-        )
+        weight = torch.cat([self.theta.weight, self.phi.weight])
+        both = F.linear(x, weight, torch.cat([self.theta.bias, self.phi.bias]))  # one product for all six embeddings
+        theta, phi = both.unflatten(3, (2, 3, -1)).permute(3, 4, 0, 1, 2, 5).flatten(4)  # (3 n v te) each
         scores = theta @ phi.transpose(2, 3) / theta.shape[3]
         return scores.softmax(2) + (self.fixed + self.learned)[:, None]
 
