@@ -6,7 +6,7 @@ The rows of other authors stand among the published cells alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from skelkit.recipes.interskeleton_settings import (
     supervised,
     untrained,
 )
+from skelkit.recipes.places import Place, places
 from skelkit.recipes.tiers import at_tier
 from skelkit.train import SGD, Steps
 
@@ -40,24 +41,6 @@ Without, the rate decides for whom 80 epochs are enough: of an untrained HCN, a 
 """
 FRACTIONS = {"ntu60": (0.01, 0.05, 0.1, 0.2), "pku_mmd1": (0.01, 0.1)}
 """Shares of labels of Table 2; other data sets run 5, 10 and 20 %: 1 % would be less than a clip a class."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """One column of a table: a split, and a fold of it (a column of folds shows their mean)."""
-
-    column: str
-    split: str
-    fold: int | None = None
-
-
-def places(dataset: str, endings: Sequence[str] | None = None) -> Iterator[Place]:
-    """The columns of a data set, or those of the named endings."""
-    given = setting(dataset)
-    for ending, split in given.splits.items():
-        if endings is None or ending in endings:
-            for fold in range(5) if split == "folds" else [None]:
-                yield Place(f"{given.title} {ending}", split, fold)
 
 
 def _ablated(dataset: str) -> Sequence[str] | None:
@@ -92,7 +75,7 @@ def _experiments(
     """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
     found = []
     for seed in range(seeds):
-        for place in places(dataset, endings):
+        for place in places(setting(dataset), endings):
             pretrain = partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
             for cell, evaluation in cells(place, pretrain):
                 evaluation = _tested_on(evaluation, place.split)
