@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
@@ -63,7 +64,7 @@ def prepare(data: Data) -> Prepared:
     """
     clips = load(data.name)
     chosen = split(clips, data.split, data.fold)
-    chosen = Split(chosen.name, _at_most(chosen.train, data.clips), _at_most(chosen.test, data.clips))
+    chosen = Split(chosen.name, *(_at_most(clips, side, data.clips) for side in (chosen.train, chosen.test)))
     ready = preprocess(clips, data.steps)
     if len(ready) != len(clips):
         raise SkelkitError(
@@ -74,10 +75,19 @@ def prepare(data: Data) -> Prepared:
     return Prepared(clips, chosen, resident, resident.through(data.eval_view or data.view))
 
 
-def _at_most(index: np.ndarray, clips: int | None) -> np.ndarray:
-    if clips is None or len(index) <= clips:
+def _at_most(clips: Clips, index: np.ndarray, many: int | None) -> np.ndarray:
+    """At most so many of some clips, evenly over the classes; of a performance seen by cameras two stay."""
+    if many is None or len(index) <= many:
         return index
-    return index[np.linspace(0, len(index) - 1, clips).astype(int)]
+    actions = clips.column("action")[index]
+    alone = actions.max() + 1 + np.arange(len(index))
+    performance = pd.Series(np.where(actions < 0, alone, actions))
+    camera = performance.groupby(performance).cumcount()
+    together = min(2, camera.max() + 1)
+    firsts = np.flatnonzero(camera == 0)
+    firsts = firsts[np.argsort(clips.labels[index[firsts]], kind="stable")]
+    kept = performance[firsts[np.linspace(0, len(firsts) - 1, max(1, many // together)).astype(int)]]
+    return index[performance.isin(kept) & (camera < together)]
 
 
 def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:

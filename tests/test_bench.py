@@ -14,7 +14,8 @@ import torch
 
 from skelkit import bench, run
 from skelkit.augment import CropResize, JointJitter, Reverse, Shear
-from skelkit.bench import Line, augmentation
+from skelkit.bench import Line, augmentation, byol_step
+from skelkit.bench.roofline import Roofline
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import View, spread_over
@@ -151,8 +152,28 @@ def test_the_measured_parts_fill_their_lines() -> None:
     equal, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
     assert equal.met
     assert "|" not in equal.measured + equal.reached
-    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, bench.features(clips=3, rounds=1)):
+    *steps, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
+    assert len(steps) == 4
+    assert " / " in projection.reached
+    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, steps, bench.features(clips=3, rounds=1)):
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
+
+
+def test_the_roofline_counts_a_products_arithmetic_and_every_number_once() -> None:
+    a, b = torch.ones(4, 5), torch.ones(5, 6)
+    with Roofline() as roofline:
+        (a @ b).T.relu()
+    product, relu = (2 * 4 * 5 * 6, 4 * (20 + 30 + 24)), (0, 4 * (24 + 24))
+    assert roofline.operations == [product, relu]
+    assert roofline.seconds(flops=240, memory=96) == 296 / 96 + 192 / 96  # memory is the slower one
+    assert roofline.seconds(flops=24, memory=96) == 10 + 192 / 96
+
+
+def test_the_roofline_sees_the_backward_pass() -> None:
+    weight = torch.ones(5, 6, requires_grad=True)
+    with Roofline() as roofline:
+        (torch.ones(4, 5) @ weight).sum().backward()
+    assert [flops for flops, _ in roofline.operations if flops] == [240, 240]
 
 
 def test_a_part_that_does_not_exist_is_named() -> None:

@@ -25,6 +25,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from skelkit.bench.agcn import agcn
 from skelkit.bench.augmentation import interskeleton_views, views
+from skelkit.bench.byol_step import whole_step
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
 from skelkit.bench.stgcn import stgcn
@@ -225,8 +226,8 @@ def interskeleton() -> list[Line]:
 
 
 def byol() -> list[Line]:
-    """Bootstrapped representation learning: the graph encoder."""
-    return stgcn()
+    """Bootstrapped representation learning: the graph encoder, and the whole step."""
+    return [*stgcn(), *whole_step()]
 
 
 Part = Callable[[], list[Line]]
