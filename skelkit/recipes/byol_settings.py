@@ -67,7 +67,7 @@ in batches of 32 (1,700 of the 539 performances that they show) and 200 in the p
 Chosen on NW-UCLA's training clips alone, other subjects asking, in trials of 16 to 60 epochs of a quarter of the width.
 With SGD (rates of 0.01 to 0.5, lambda from 0.9 to 0.996) the projections soon filled three to seven of their 64
 directions, with Adam at 1e-3 ten. The nearest neighbour's top-1 was 38 to 43 % with lambda = 0.996 and alpha = 0.9,
-37 % with 0.99 and 0.9, 31 % with 0.99 and 0.99 (random encoder 37 %). Dropout cost more yet. Frames: a half of NW-UCLA's
+37 % with 0.99 and 0.9, 31 % with 0.99 and 0.99 (random encoder 37 %). Dropout cost more yet. Frames: half of NW-UCLA's
 clips has 31 or fewer."""
 
 SETTINGS = {
