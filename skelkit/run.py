@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 from skelkit import store
+from skelkit.augment import fitted
 from skelkit.data.clips import Clips
 from skelkit.data.library import load
 from skelkit.data.preprocess import preprocess
@@ -258,6 +259,7 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
         encoders += [named(trained(other), "") for other in evaluation.beside]
         clips = prepared.resident, torch.from_numpy(prepared.split.train).to(labels.device)[known]
         rng = _seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
+        protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
         return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
     scores = extract(trained(evaluation.weights), prepared.plain, torch.from_numpy(prepared.split.test))
     return result(scores[asked], test_labels, [epoch["test top-1"] for epoch in history])

@@ -17,6 +17,7 @@ from tiny import clips_of
 from torch import Generator
 
 from skelkit import run, store
+from skelkit.augment import LeftRightDrop
 from skelkit.data.clips import Clips
 from skelkit.data.views import Resample, View
 from skelkit.evaluate.knn import KNN
@@ -440,6 +441,12 @@ def test_a_supervised_method_is_tested_through_the_view_for_evaluation() -> None
     scores = run.trained(tuned).eval()(prepared.plain.clips(index))
     expected = 100 * (scores.argmax(1) == prepared.plain.labels[index]).float().mean().item()
     assert found["scores"]["top-1"] == found["curve"][-1] == pytest.approx(expected)
+
+
+def test_a_classifiers_augmentation_knows_the_skeleton() -> None:
+    whole, dropped = (AugmentedLinear(steps=(LeftRightDrop(p),), schedule=Steps(2)) for p in (0.0, 1.0))
+    found = {protocol: run.measure(smoke(protocol).evaluation)["confusion"] for protocol in (whole, dropped)}
+    assert found[whole] != found[dropped]
 
 
 def test_augmented_linear_evaluation_encodes_in_every_epoch_and_the_cached_shortcut_does_not() -> None:
