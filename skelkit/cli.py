@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("report", help="committed rows beside the published cells")
     one.add_argument("paper", nargs="?", help="default: a summary of every paper")
     one.add_argument("table", nargs="?", help='such as "Table V"; default: every table')
-    one.add_argument("--readme", action="store_true", help="write the summary into README.md")
+    one.add_argument("--readme", action="store_true", help="write README.md's summary and results/README.md")
     one.set_defaults(run=_report)
 
     one = commands.add_parser("bench", help="speed and memory, as ratios measured in one run")
@@ -178,9 +178,11 @@ def _report(arguments: argparse.Namespace) -> None:
     from skelkit.report import published, tables
 
     if arguments.readme:
-        print("README.md rewritten" if tables.update_readme() else "README.md was up to date")
+        pages = {"README.md": tables.update_readme(), "results/README.md": tables.update_results_page()}
+        for page, changed in pages.items():
+            print(f"{page} {'rewritten' if changed else 'was up to date'}")
     elif arguments.paper is None:
-        print(tables.readme_block())
+        print(tables.results_page())
     else:
         for table in [arguments.table] if arguments.table else published.tables(arguments.paper):
             print(f"## {table}\n\n{tables.markdown(arguments.paper, table)}\n")

@@ -510,16 +510,18 @@ def test_the_summary_counts_every_cell(ascal):
     assert sum(counted) == len(ascal)
 
 
-def test_the_block_names_both_selections_apart_and_shows_what_was_run(tmp_path, monkeypatch):
+def test_the_page_names_both_selections_apart_and_shows_what_was_run(tmp_path, monkeypatch):
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
     append([ROW, replace(ROW, selection="best test epoch", value=60.0)])
-    block = tables.readme_block()
-    assert block.startswith("#### ascal")
-    assert "**Table V**, last epoch;" in block
-    assert "**Table V**, best test epoch (chosen on the test set);" in block
-    assert block.count(f"| {ROW.row} | {ROW.column} |") == 2  # one fold of five has no average: the cell itself stands
-    assert "**Table II**" not in block  # nothing was run: it is in the counts alone
-    assert block == tables.readme_block()
+    page, path = tables.results_page(), tmp_path / "README.md"
+    assert "## ascal" in page
+    assert "**Table V**, last epoch;" in page
+    assert "**Table V**, best test epoch (chosen on the test set);" in page
+    assert page.count(f"| {ROW.row} | {ROW.column} |") == 2  # one fold of five has no average: the cell itself stands
+    assert "**Table II**" not in page  # nothing was run: it is in the counts alone
+    assert tables.update_results_page(path)
+    assert path.read_text(encoding="utf-8") == page
+    assert not tables.update_results_page(path)
 
 
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
@@ -548,3 +550,5 @@ def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
 def test_the_readme_shows_the_committed_rows():
     text = README.read_text(encoding="utf-8")
     assert tables.rewritten(text, tables.readme_block()) == text, "run: skelkit report --readme"
+    page = (README.parent / "results" / "README.md").read_text(encoding="utf-8")
+    assert page == tables.results_page(), "run: skelkit report --readme"

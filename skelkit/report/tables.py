@@ -37,21 +37,26 @@ def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
 
 
 def readme_block() -> str:
-    """What stands between the README's markers: for each paper the counts, then what was run of each table.
-
-    `markdown` has every cell, run or not.
-    """
+    """What stands between the README's markers: for each paper the counts."""
     parts = []
     for paper in published.papers():
+        parts += [f"#### {paper}: published cells and what became of them", summary(paper)]
+    return "\n\n".join([*parts, _LEGEND])
+
+
+def results_page() -> str:
+    """What stands in results/README.md: for each paper what was run of each table; `markdown` has every cell."""
+    parts = ["# Results", f"What was run, beside what is published; written by `skelkit report --readme`. {_LEGEND}"]
+    for paper in published.papers():
         rows = results.read(paper)
-        parts += [f"#### {paper}: published cells and what became of them", summary(paper, rows), _LEGEND]
+        parts += [f"## {paper}", summary(paper, rows)]
         for table in published.tables(paper, rows):
             if not {r.key for r in rows if r.table == table} - {r.key for r in rows if r.table != table}:
                 continue  # the default run alone, which stands in another table
             for selection in SELECTIONS:
                 if any((r.table, r.selection) == (table, selection) for r in rows):
                     parts += _section(paper, table, rows, selection)
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + "\n"
 
 
 def rewritten(text: str, block: str, name: str = "results") -> str:
@@ -76,6 +81,17 @@ def update_readme(block: str | None = None, name: str = "results", path: Path | 
         with whole_file(path) as part:
             part.write_text(new, encoding="utf-8")
     return new != old
+
+
+def update_results_page(path: Path | None = None) -> bool:
+    """Write results/README.md (by default the checkout's) anew; returns whether it changed."""
+    path = path or project_root() / "results" / "README.md"
+    new = results_page()
+    if path.exists() and path.read_text(encoding="utf-8") == new:
+        return False
+    with whole_file(path) as part:
+        part.write_text(new, encoding="utf-8")
+    return True
 
 
 def plain(frame: pd.DataFrame, corner: str = "") -> str:
