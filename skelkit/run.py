@@ -21,11 +21,12 @@ from skelkit.data.preprocess import preprocess
 from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident
 from skelkit.device import device
+from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
 from skelkit.evaluate.metrics import Result, result
-from skelkit.evaluate.monitors import watch_collapse, watch_neighbours, watch_test_clips
+from skelkit.evaluate.monitors import watch_collapse, watch_discriminator, watch_neighbours, watch_test_clips
 from skelkit.files import SkelkitError, store_folder
 from skelkit.methods import build
 from skelkit.methods.distillation import DistillationConfig
@@ -173,7 +174,8 @@ def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callbac
     if isinstance(weights.method, SupervisedConfig | DistillationConfig):
         return [watch_test_clips(plain, split.test)]
     monitors = [watch_neighbours(plain, split.train, len(prepared.clips.classes), epochs)]
-    return [*monitors, watch_collapse()] if hasattr(method, "projections") else monitors
+    monitors += [watch_collapse()] if hasattr(method, "projections") else []
+    return [*monitors, watch_discriminator()] if hasattr(method, "newest") else monitors
 
 
 def features(
@@ -234,7 +236,7 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     classes, protocol = len(prepared.clips.classes), evaluation.protocol
     known, asked = train_labels >= 0, test_labels >= 0  # unlabelled clips pretrain, and no more
     train_labels, test_labels = train_labels[known], test_labels[asked]
-    if isinstance(protocol, Linear | AugmentedLinear | KNN):
+    if isinstance(protocol, Linear | AugmentedLinear | KNN | Cluster):
         found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
         found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
         train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
@@ -242,6 +244,8 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
         ours, theirs = (train_features, train_labels), (test_features, test_labels)
         if isinstance(protocol, KNN):
             return knn(protocol, ours, theirs, classes)
+        if isinstance(protocol, Cluster):
+            return cluster(protocol, ours, theirs, classes, evaluation.weights.seed)
         if isinstance(protocol, Linear):
             return linear(protocol, ours, theirs, classes, _seeded(evaluation.weights.seed))
         encoders = [named(trained(evaluation.weights), evaluation.encoder)]

@@ -18,6 +18,7 @@ from skelkit import augment, store
 from skelkit.data import preprocess
 from skelkit.data.skeleton import KINECT_V2
 from skelkit.data.views import DataSpec, Resample, View
+from skelkit.evaluate.cluster import Cluster
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
@@ -184,7 +185,7 @@ STEPS = [
 ]
 CONFIGS = [
     *(config for config, _ in METHODS.values()),
-    *(Recurrent, View, Resample, SGD, Adam, Steps, Training, Linear, KNN, *STEPS),
+    *(Recurrent, View, Resample, SGD, Adam, Steps, Training, Linear, KNN, Cluster, *STEPS),
     *(
         cls
         for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass)

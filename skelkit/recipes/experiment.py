@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 
 from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
-from skelkit.data.views import Resample, View
+from skelkit.data.views import AnyView, View
+from skelkit.evaluate.cluster import Cluster
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.methods import MethodConfig
@@ -28,13 +29,13 @@ class Data:
     """The split, as `skelkit.data.protocols.split` takes it."""
     fold: int | None = None
     """The test fold of the split "folds", from 0."""
-    view: View | Resample = field(default_factory=View)
-    """The fixed length that clips are brought to."""
+    view: AnyView = field(default_factory=View)
+    """How clips are brought to one length, or padded to that of the longest in their batch."""
     steps: tuple[Preprocess, ...] = (Units(), CentreActors())
     """Deterministic preprocessing, in order."""
     clips: int | None = None
     """At most so many clips of each side of the split, drawn evenly; None takes all. Smaller tiers set it."""
-    eval_view: View | Resample | None = None
+    eval_view: AnyView | None = None
     """What an encoder sees of clips that nothing augments, test clips and features; None: the same as in training."""
     generator: int = field(default=0, init=False)
     """The version of the generator that made the clips; 0 for recorded ones."""
@@ -76,7 +77,7 @@ class Evaluation:
 
     version: ClassVar[int] = 1
     weights: Weights
-    protocol: Linear | AugmentedLinear | KNN | OwnClassifier
+    protocol: Linear | AugmentedLinear | KNN | Cluster | OwnClassifier
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""
