@@ -49,7 +49,7 @@ def soft_cross_entropy(
 
 
 def element_wise(
-    x: Float[Tensor, "b 3 t v m"], x_hat: Float[Tensor, "b 3 t v m"], counted: Bool[Tensor, "b #3 t #v #m"]
+    x: Float[Tensor, "b 3 t v m"], x_hat: Float[Tensor, "b 3 t v m"], counted: Bool[Tensor, "b _ t _ _"]
 ) -> Float[Tensor, " b"]:
     """ele of Zheng et al. 2018, Eq. 1, of each clip: the squared L2 distance of the frames of x and x^, their mean.
 
