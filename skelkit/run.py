@@ -18,11 +18,12 @@ from skelkit import store
 from skelkit.data.clips import Clips
 from skelkit.data.library import load
 from skelkit.data.preprocess import preprocess
-from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
+from skelkit.data.protocols import Split, drawn_of_each_class, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident
 from skelkit.device import device
 from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.features import extract
+from skelkit.evaluate.inpainting import Inpainting, inpainting
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
 from skelkit.evaluate.metrics import Result, result
@@ -33,7 +34,7 @@ from skelkit.methods.distillation import DistillationConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.representations import Joined
 from skelkit.provenance import provenance
-from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
+from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, PerClass, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
 from skelkit.train import Callback, History, train
@@ -89,6 +90,8 @@ def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
         return train_set
     if isinstance(weights.labels, float):
         return train_set[label_fraction(labels, weights.labels, weights.seed)]
+    if isinstance(weights.labels, PerClass):
+        return train_set[drawn_of_each_class(labels, weights.labels.clips, weights.seed)]
     return train_set[first_of_each_class(labels, weights.labels)]
 
 
@@ -253,6 +256,9 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
         clips = prepared.resident, torch.from_numpy(prepared.split.train).to(labels.device)[known]
         rng = _seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
         return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+    if isinstance(protocol, Inpainting):
+        test = torch.from_numpy(prepared.split.test)
+        return inpainting(protocol, trained(evaluation.weights), prepared.plain, test, prepared.clips.skeleton)
     scores = extract(trained(evaluation.weights), prepared.plain, torch.from_numpy(prepared.split.test))
     return result(scores[asked], test_labels, [epoch["test top-1"] for epoch in history])
 

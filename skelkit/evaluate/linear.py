@@ -15,14 +15,14 @@ from skelkit.data.views import Resident
 from skelkit.evaluate.metrics import Result, result, top_k
 from skelkit.models.heads import linear_classifier
 from skelkit.models.sequences import encode
-from skelkit.train import SGD, Steps
+from skelkit.train import SGD, Adam, Steps
 
 
 @dataclass(frozen=True)
 class Linear:
     """AS-CAL's schedule (Rao et al. 2021, Sec. IV-B2; the batch is Sec. IV-B3's): no batch norm, no weight decay."""
 
-    optimiser: SGD = SGD(lr=1.0, momentum=0.9, nesterov=True)  # noqa: RUF009 (frozen)
+    optimiser: SGD | Adam = SGD(lr=1.0, momentum=0.9, nesterov=True)  # noqa: RUF009 (frozen)
     schedule: Steps = Steps(epochs=90, drops=(15 / 90, 35 / 90, 60 / 90, 75 / 90), factor=0.5)  # noqa: RUF009 (frozen)
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""

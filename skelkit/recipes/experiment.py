@@ -9,6 +9,7 @@ from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import AnyView, View
 from skelkit.evaluate.cluster import Cluster
+from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.methods import MethodConfig
@@ -46,6 +47,14 @@ class Data:
 
 
 @dataclass(frozen=True)
+class PerClass:
+    """Labels of a few clips of each class, drawn by the seed of the weights."""
+
+    clips: int
+    """So many of each class; of a class that has fewer, all."""
+
+
+@dataclass(frozen=True)
 class Weights:
     """A trained (or, with no epochs, a random) method: everything that decides its parameters."""
 
@@ -56,8 +65,9 @@ class Weights:
     training: Training
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
-    labels: float | int | None = None
-    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), or all (None)."""
+    labels: float | int | PerClass | None = None
+    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
+    that are drawn, or all (None)."""
     start: Weights | None = None
     """Weights whose encoder this training starts from (fine-tuning)."""
     start_encoder: str = ""
@@ -77,7 +87,7 @@ class Evaluation:
 
     version: ClassVar[int] = 1
     weights: Weights
-    protocol: Linear | AugmentedLinear | KNN | Cluster | OwnClassifier
+    protocol: Linear | AugmentedLinear | KNN | Cluster | Inpainting | OwnClassifier
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""
