@@ -14,7 +14,7 @@ import torch
 
 from skelkit import bench, run
 from skelkit.augment import CropResize, JointJitter, Reverse, Shear
-from skelkit.bench import Line, augmentation
+from skelkit.bench import Line, augmentation, sequences
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import View, spread_over
@@ -149,10 +149,24 @@ def test_the_measured_parts_fill_their_lines() -> None:
     crops = augmentation.interskeleton_views(clips=2, rounds=1)
     graphs = bench.agcn(batch=2, frames=4, rounds=1, width=8)
     equal, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
+    same, *steps = bench.longt_gan(clips=3, rounds=1, width=8)
     assert equal.met
-    assert "|" not in equal.measured + equal.reached
-    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, bench.features(clips=3, rounds=1)):
+    assert same.met
+    assert "|" not in equal.measured + equal.reached + same.measured + same.reached
+    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, steps, bench.features(clips=3, rounds=1)):
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
+
+
+def test_stepping_a_decoder_frame_by_frame_gives_the_same_frames() -> None:
+    decoder = sequences.method_of(8).decoder
+    start, frames = torch.randn(3, 93), torch.randn(3, 5, 93)
+    torch.testing.assert_close(sequences.step_by_step(decoder, start, frames), decoder(start, frames))
+
+
+def test_lengths_run_from_hdm05s_shortest_to_its_longest() -> None:
+    lengths = sequences.drawn_lengths(21).tolist()
+    assert lengths[::2] == list(sequences.LENGTHS)
+    assert lengths == sorted(lengths)
 
 
 def test_a_part_that_does_not_exist_is_named() -> None:

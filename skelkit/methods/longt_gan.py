@@ -65,7 +65,10 @@ class LongTGAN(nn.Module):
         self.newest: deque[Tensor] = deque(maxlen=NEWEST)  # (ele, the discriminator's loss) of the newest steps
 
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
-        """Lines 3 to 11 of Algorithm 1 on a batch: a loss each for "encoder", "decoder" and "discriminator"."""
+        """Lines 3 to 11 of Algorithm 1 on a batch: a loss each for "encoder", "decoder" and "discriminator".
+
+        Their sum, which a training's record calls "loss", means little: the monitor adds ele and the last by name.
+        """
         x, lengths = cut(self.config.pieces, batch, rng)
         hidden = self.mask.sample(x.shape, rng)
         z = torch.randn(len(x), self.width, device=x.device, generator=rng)  # line 8: of N(0, I)
