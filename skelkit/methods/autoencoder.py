@@ -40,9 +40,7 @@ class AutoencoderConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.future < 1:
-            raise SkelkitError(
-                f"autoencoder: future = {self.future:g} is no share of a clip; give 0 to below 1"
-            )
+            raise SkelkitError(f"autoencoder: future = {self.future:g} is no share of a clip; give 0 to below 1")
 
 
 class Autoencoder(nn.Module):
