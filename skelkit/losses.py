@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -46,6 +46,32 @@ def soft_cross_entropy(
     mean over b. No gradient reaches the teacher."""
     expected = (teacher.detach().float() / temperature).softmax(1)
     return F.cross_entropy(student.float() / temperature, expected)
+
+
+def element_wise(
+    x: Float[Tensor, "b 3 t v m"], x_hat: Float[Tensor, "b 3 t v m"], counted: Bool[Tensor, "b _ t _ _"]
+) -> Float[Tensor, " b"]:
+    """ele of Zheng et al. 2018, Eq. 1, of each clip: the squared L2 distance of the frames of x and x^, their mean.
+
+    counted: the coordinates that count, and with them the frames; 0 where none do. The paper says "the L2 distance"
+    and prints no average; a mean over the clip's own frames is the released code's.
+    """
+    distance = torch.where(counted, x.float() - x_hat.float(), 0.0).square().sum((1, 3, 4))  # (b t)
+    frames = counted.flatten(3).any(3).any(1).sum(1).clamp(min=1)
+    return distance.sum(1) / frames
+
+
+def adversarial(
+    real: Float[Tensor, " b"], fake: Float[Tensor, " b"], from_z: Float[Tensor, " b"] | None, lambda_z: float
+) -> Float[Tensor, ""]:
+    """adv of Zheng et al. 2018, Eq. 2: log D(x) + log(1 - D(x^)) + lambda_z log(1 - D(x^_z)), the mean over clips.
+
+    D is the sigmoid of the given logits. At most 0, where the discriminator is right about everything.
+    """
+    adv = F.logsigmoid(real.float()) + F.logsigmoid(-fake.float())  # 1 - D(x) is D's sigmoid of the negative logit
+    if from_z is not None:
+        adv = adv + lambda_z * F.logsigmoid(-from_z.float())
+    return adv.mean()
 
 
 def _products(query: Float[Tensor, "b d"], keys: Float[Tensor, "k d"]) -> Float[Tensor, "b k"]:

@@ -20,21 +20,23 @@ from skelkit.augment import fitted
 from skelkit.data.clips import Clips
 from skelkit.data.library import load
 from skelkit.data.preprocess import preprocess
-from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
+from skelkit.data.protocols import Split, drawn_of_each_class, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident
 from skelkit.device import device
+from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.features import extract
+from skelkit.evaluate.inpainting import Inpainting, inpainting
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
 from skelkit.evaluate.metrics import Result, result
-from skelkit.evaluate.monitors import watch_collapse, watch_neighbours, watch_test_clips
+from skelkit.evaluate.monitors import watch_collapse, watch_discriminator, watch_neighbours, watch_test_clips
 from skelkit.files import SkelkitError, store_folder
 from skelkit.methods import build
 from skelkit.methods.distillation import DistillationConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.representations import Joined
 from skelkit.provenance import provenance
-from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, Weights
+from skelkit.recipes.experiment import Data, Evaluation, Experiment, OwnClassifier, PerClass, Weights
 from skelkit.report import results
 from skelkit.report.results import Row
 from skelkit.train import Callback, History, train
@@ -99,6 +101,8 @@ def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
         return train_set
     if isinstance(weights.labels, float):
         return train_set[label_fraction(labels, weights.labels, weights.seed)]
+    if isinstance(weights.labels, PerClass):
+        return train_set[drawn_of_each_class(labels, weights.labels.clips, weights.seed)]
     return train_set[first_of_each_class(labels, weights.labels)]
 
 
@@ -184,7 +188,8 @@ def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callbac
     if isinstance(weights.method, SupervisedConfig | DistillationConfig):
         return [watch_test_clips(plain, split.test)]
     monitors = [watch_neighbours(plain, split.train, len(prepared.clips.classes), epochs)]
-    return [*monitors, watch_collapse()] if hasattr(method, "projections") else monitors
+    monitors += [watch_collapse()] if hasattr(method, "projections") else []
+    return [*monitors, watch_discriminator()] if hasattr(method, "newest") else monitors
 
 
 def features(
@@ -245,7 +250,7 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     classes, protocol = len(prepared.clips.classes), evaluation.protocol
     known, asked = train_labels >= 0, test_labels >= 0  # unlabelled clips pretrain, and no more
     train_labels, test_labels = train_labels[known], test_labels[asked]
-    if isinstance(protocol, Linear | AugmentedLinear | KNN):
+    if isinstance(protocol, Linear | AugmentedLinear | KNN | Cluster):
         found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
         found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
         train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
@@ -253,6 +258,8 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
         ours, theirs = (train_features, train_labels), (test_features, test_labels)
         if isinstance(protocol, KNN):
             return knn(protocol, ours, theirs, classes)
+        if isinstance(protocol, Cluster):
+            return cluster(protocol, ours, theirs, classes, evaluation.weights.seed)
         if isinstance(protocol, Linear):
             return linear(protocol, ours, theirs, classes, _seeded(evaluation.weights.seed))
         encoders = [named(trained(evaluation.weights), evaluation.encoder)]
@@ -261,6 +268,9 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
         rng = _seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
         protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
         return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+    if isinstance(protocol, Inpainting):
+        test = torch.from_numpy(prepared.split.test)
+        return inpainting(protocol, trained(evaluation.weights), prepared.plain, test, prepared.clips.skeleton)
     scores = extract(trained(evaluation.weights), prepared.plain, torch.from_numpy(prepared.split.test))
     return result(scores[asked], test_labels, [epoch["test top-1"] for epoch in history])
 

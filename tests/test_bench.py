@@ -14,7 +14,7 @@ import torch
 
 from skelkit import bench, run
 from skelkit.augment import CropResize, JointJitter, Reverse, Shear
-from skelkit.bench import Line, augmentation, byol_step
+from skelkit.bench import Line, augmentation, byol_step, sequences
 from skelkit.bench.roofline import Roofline
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
@@ -150,12 +150,22 @@ def test_the_measured_parts_fill_their_lines() -> None:
     crops = augmentation.interskeleton_views(clips=2, rounds=1)
     graphs = bench.agcn(batch=2, frames=4, rounds=1, width=8)
     equal, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
+    same, *steps = bench.longt_gan(clips=3, rounds=1, width=8)
     assert equal.met
-    assert "|" not in equal.measured + equal.reached
-    *steps, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
-    assert len(steps) == 4
+    assert same.met
+    assert "|" not in equal.measured + equal.reached + same.measured + same.reached
+    *step, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
+    assert len(step) == 4
     assert " / " in projection.reached
-    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, steps, bench.features(clips=3, rounds=1)):
+    for lines in (
+        bench.views(clips=2, rounds=2),
+        crops,
+        graphs,
+        bodies,
+        steps,
+        step,
+        bench.features(clips=3, rounds=1),
+    ):
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
 
 
@@ -174,6 +184,18 @@ def test_the_roofline_sees_the_backward_pass() -> None:
     with Roofline() as roofline:
         (torch.ones(4, 5) @ weight).sum().backward()
     assert [flops for flops, _ in roofline.operations if flops] == [240, 240]
+
+
+def test_stepping_a_decoder_frame_by_frame_gives_the_same_frames() -> None:
+    decoder = sequences.method_of(8).decoder
+    start, frames = torch.randn(3, 93), torch.randn(3, 5, 93)
+    torch.testing.assert_close(sequences.step_by_step(decoder, start, frames), decoder(start, frames))
+
+
+def test_lengths_run_from_hdm05s_shortest_to_its_longest() -> None:
+    lengths = sequences.drawn_lengths(21).tolist()
+    assert lengths[::2] == list(sequences.LENGTHS)
+    assert lengths == sorted(lengths)
 
 
 def test_a_part_that_does_not_exist_is_named() -> None:

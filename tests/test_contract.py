@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny import clips_of, resident_of
 from torch import Generator, Tensor, nn
 
-from skelkit.augment import Shear
+from skelkit.augment import PartMask, Pieces, Shear
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import KINECT_V2, SBU, Skeleton
 from skelkit.data.views import Batch, DataSpec
@@ -27,9 +27,11 @@ from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
+from skelkit.models.sequences import Bidirectional, Decoder
 from skelkit.models.stgcn import STGCN
 from skelkit.train import SGD, Steps, Training, train
 
+DECODER = Decoder(6, dropout=0.0)
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "ascal": [
         # A-GCN's features know no bound: at the published temperature one logit takes all, and no loss is left.
@@ -43,6 +45,14 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"t1": (Shear(),), "t2": (), "hidden": 16, "head_dim": 8},
         {"hidden": 16, "head_dim": 8, "momentum": 0.5, "statistics_momentum": 0.5},
     ],
+    "longt_gan": [
+        {"decoder": DECODER, "discriminator": Bidirectional(4, dropout=0.0), "pieces": Pieces(2, 6)},
+        {"decoder": DECODER, "lambda_adv": 0.0, "mask": PartMask(3, alike=True), "counted": "hidden"},
+    ],
+    "autoencoder": [
+        {"decoder": DECODER, "pieces": Pieces(2, 6)},
+        {"decoder": DECODER, "pieces": None, "future": 0.4, "reverse": True, "fed": True},
+    ],
     "distillation": [{"steps": (Shear(),), "temperature": 2.0}],
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
@@ -50,7 +60,7 @@ is tested as it is, or with its own line here."""
 SEQ, IMG, STG, BODY = BiGRU(4, 2), HCN(8, image=16, dropout=0.0), AGCN(4), STGCN(4, dropout=0.0)
 """Without dropout, which draws from torch's own generator: the loss is to be decided by the one that is handed in."""
 ENCODERS = [
-    *(SEQ, IMG, STG, BODY),
+    *(SEQ, IMG, STG, BODY, Bidirectional(6, dropout=0.0)),
     *(
         Recurrent(cell, 6, layers, pool)
         for cell, (layers, pool) in product(("rnn", "gru", "lstm"), ((1, "mean"), (2, "last")))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from torch.testing import assert_close
 from skelkit.augment import CropResize, augment
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
-from skelkit.data.views import Resident, View
+from skelkit.data.views import DataSpec, Resident, View, Whole
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.knn import neighbours as nearest
@@ -25,6 +26,7 @@ from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, l
 from skelkit.evaluate.metrics import Result, confusion, result, top_k
 from skelkit.files import SkelkitError
 from skelkit.models.heads import linear_classifier
+from skelkit.models.sequences import Bidirectional
 from skelkit.train import Steps
 
 
@@ -130,6 +132,22 @@ def test_features_by_hand_are_unaugmented_sums() -> None:
 def test_features_do_not_depend_on_the_batch_size() -> None:
     data = some_data()
     assert_close(extract(Sums(), data, torch.arange(7), batch=2), extract(Sums(), data, torch.arange(7)))
+
+
+def of_any_length() -> tuple[Resident, nn.Module]:
+    """Clips of 5 to 11 frames, padded to the longest of a batch, and an encoder that is told which frames are real."""
+    torch.manual_seed(0)
+    return Resident(tiny.clips_of(21, 3), Whole()), Bidirectional(6).build(DataSpec(21, 3, SBU, 1))
+
+
+def test_features_of_whole_clips_equal_each_clip_by_itself_in_any_batch() -> None:
+    data, encoder = of_any_length()
+    everything = torch.arange(21)
+    found = extract(encoder, data, everything, batch=8)
+    with torch.no_grad():
+        alone = [encoder(data.clips(everything[i : i + 1])) for i in range(21)]
+    assert len(data.lengths.unique()) > 3
+    assert_close(found, torch.cat(alone))
 
 
 # ---- linear evaluation
@@ -433,3 +451,15 @@ def test_the_encoder_stays_as_it_is_and_separable_classes_are_separated() -> Non
     assert found.scores["top-1"] == 100
     assert encoder.scale.item() == pytest.approx(0.1)
     assert encoder.scale.grad is None
+
+
+def test_an_encoder_that_reads_lengths_is_told_them_here_as_well_unless_a_step_moves_frames() -> None:
+    data, encoder = of_any_length()
+    protocol = AugmentedLinear(steps=(), schedule=Steps(2), batch=4)
+    found = augmented(protocol, data, encoder)
+    train, test = ((extract(encoder, data, i), data.labels[i]) for i in (torch.arange(15), torch.arange(15, 21)))
+    expected = evaluated(Linear(protocol.optimiser, protocol.schedule, protocol.batch), train, test)
+    assert found.scores == expected.scores
+    assert found.curve == expected.curve
+    with pytest.raises(SkelkitError, match="CropResize: moves frames, and BidirectionalEncoder reads"):
+        augmented(AugmentedLinear(), data, encoder)

@@ -16,10 +16,9 @@ from raw_files import raw_folder, refused_by
 
 from skelkit.data.clips import Clips
 from skelkit.data.datasets import hdm05, import_raw
-from skelkit.data.datasets.labels import stratified_folds
 from skelkit.data.formats import acclaim, asf
 from skelkit.data.importing import Source, read_clips
-from skelkit.data.protocols import split
+from skelkit.data.protocols import split, stratified_folds
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 

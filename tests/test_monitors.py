@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import tiny
 import torch
 from torch import Generator, Tensor, nn
 
-from skelkit.evaluate.monitors import effective_rank, spread, watch_collapse, watch_neighbours
+from skelkit.evaluate.monitors import effective_rank, spread, watch_collapse, watch_discriminator, watch_neighbours
 
 
 class MeanPose(nn.Module):
@@ -114,3 +115,33 @@ def test_collapse_is_said_in_words_in_its_epoch_and_once() -> None:
         found = look(3, gone)
     assert found["spread"] < 0.01
     assert found == look(4, gone)  # a second warning would be an error here
+
+
+# ── the discriminator ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def adversaries(*steps: tuple[float, float]) -> Any:
+    return SimpleNamespace(newest=deque(torch.tensor(step) for step in steps))
+
+
+def test_both_losses_are_means_of_the_steps_since_the_last_look_by_hand() -> None:
+    look, method = watch_discriminator(), adversaries((2.0, 1.0), (4.0, 2.0))
+    assert look(1, method) == {"element-wise loss": 3.0, "discriminator loss": 1.5}
+    method.newest.append(torch.tensor((1.0, 0.5)))
+    assert look(2, method) == {"element-wise loss": 1.0, "discriminator loss": 0.5}
+
+
+def test_a_discriminator_that_wins_for_an_epoch_is_told_in_words_and_once() -> None:
+    look = watch_discriminator()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        look(1, adversaries((1.0, 0.0), (1.0, 0.3)))  # for a step is not for an epoch
+    with pytest.warns(
+        UserWarning, match=r"the discriminator has won by epoch 2: its mean loss there is 0\.02 \(1\.46 "
+    ):
+        look(2, adversaries((1.0, 0.01), (1.0, 0.03)))
+    assert look(3, adversaries((1.0, 0.0)))["discriminator loss"] == 0.0  # a second warning would be an error here
+
+
+def test_where_there_is_no_discriminator_none_is_told_of() -> None:
+    assert watch_discriminator()(1, adversaries((1.0, math.nan))) == {"element-wise loss": 1.0}

@@ -14,6 +14,7 @@ from skelkit.data.clips import Clips
 from skelkit.data.protocols import (
     NTU60_TRAIN_SUBJECTS,
     NTU120_TRAIN_SUBJECTS,
+    drawn_of_each_class,
     first_of_each_class,
     label_fraction,
     leaked,
@@ -120,6 +121,37 @@ def test_a_fold_that_is_not_there_is_refused() -> None:
     clips = some_clips(4, fold=[0, 1, 0, 1])
     assert "no fold 2; its folds are [0, 1]" in refusal(clips, "folds", 2)
     assert "no fold None" in refusal(clips, "folds")
+
+
+def test_drawn_folds_are_tested_once_each_spread_every_class_and_need_no_column() -> None:
+    labels = [0] * 23 + [1] * 17
+    clips = some_clips(40, label=labels)
+    tested = []
+    for fold in range(10):
+        found = split(clips, "10-fold", fold)
+        assert sorted([*found.train, *found.test]) == list(range(40))
+        assert len(found.test) == 4
+        assert np.bincount(clips.labels[found.test]).tolist() in ([2, 2], [3, 1])
+        tested += found.test.tolist()
+    assert sorted(tested) == list(range(40))
+    assert np.array_equal(split(clips, "10-fold", 3).test, split(some_clips(40, label=labels), "10-fold", 3).test)
+    assert len(split(clips, "4-fold", 0).test) == 10
+
+
+@pytest.mark.parametrize("fold", [None, -1, 10])
+def test_a_drawn_fold_that_is_not_there_is_refused(fold: int | None) -> None:
+    assert f"no fold {fold}; the folds of '10-fold' are 0 to 9" in refusal(some_clips(40), "10-fold", fold)
+
+
+def test_hdm05_s_eleven_classes_are_tested_on_two_actors_and_on_ten_folds(real_data: Callable[[str], Clips]) -> None:
+    clips = real_data("hdm05_11")
+    across = split(clips, "xsub")
+    assert (len(across.train), len(across.test)) == (189, 99)
+    actors = clips.column("subject")
+    assert (set(actors[across.train].tolist()), set(actors[across.test].tolist())) == ({1, 2, 3}, {4, 5})
+    assert len(set(clips.labels[across.test].tolist())) == 11
+    sizes = [len(split(clips, "10-fold", fold).test) for fold in range(10)]
+    assert sorted(sizes) == [28] * 2 + [29] * 8
 
 
 # ---- leaks
@@ -231,3 +263,29 @@ def test_the_first_of_each_class_by_hand_are_in_file_order() -> None:
     labels = np.array([1, 0, 1, -1, 1, 0, 0])
     assert first_of_each_class(labels, 2).tolist() == [0, 1, 2, 5]
     assert first_of_each_class(labels, 9).tolist() == [0, 1, 2, 4, 5, 6]
+
+
+@settings(max_examples=50, deadline=None)
+@given(some_labels, st.integers(1, 6), st.integers(0, 5))
+def test_so_many_drawn_of_each_class_are_of_each_class_so_many_or_all(labels: list[int], n: int, seed: int) -> None:
+    given_labels = np.array(labels)
+    index = drawn_of_each_class(given_labels, n, seed)
+    assert index.tolist() == sorted(set(index.tolist()))
+    for label in range(5):
+        assert int((given_labels[index] == label).sum()) == min(n, int((given_labels == label).sum()))
+    assert (given_labels[index] >= 0).all()
+    assert set(index.tolist()) <= set(drawn_of_each_class(given_labels, n + 1, seed).tolist())
+
+
+def test_clips_drawn_of_each_class_are_not_the_first_and_another_seed_draws_others() -> None:
+    labels = np.arange(100) % 2
+    one, other = drawn_of_each_class(labels, 5, 0), drawn_of_each_class(labels, 5, 1)
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one, first_of_each_class(labels, 5))
+    assert np.array_equal(one, drawn_of_each_class(labels, 5, 0))
+
+
+@pytest.mark.parametrize(("labels", "n"), [([0, 1], 0), ([-1, -1], 2)])
+def test_no_label_drawn_is_refused(labels: list[int], n: int) -> None:
+    with pytest.raises(SkelkitError, match="are none; give more"):
+        drawn_of_each_class(np.array(labels), n, 0)

@@ -297,6 +297,16 @@ def test_the_verdict_by_hand(published_, ours, sd, expected):
     assert verdict(published_, ours, sd) == expected
 
 
+def test_an_error_is_reproduced_within_a_hundredth_and_shown_with_three_digits():
+    cell_ = {"table": "Table 3", "column": "MSE", "dataset": "cmu", "split": "folds", "labels": "0%", "metric": "MSE"}
+    near = replace(ROW, paper="longt_gan", row="Ours (w/ F), joint loss", value=0.1699, **cell_)  # published: 0.16
+    far = replace(near, row="Ours (w/ F), element-wise loss", value=0.3)  # published: 0.20
+    got = compare("longt_gan", "Table 3", [near, far]).set_index(["row", "column"])["status"]
+    assert (got[near.row, "MSE"], got[far.row, "MSE"]) == ("reproduced", "higher")
+    assert "| 0.160 | 0.170 |  | 1 | +0.010 | reproduced |" in tables.markdown("longt_gan", "Table 3", [near])
+    assert verdict(0.16, 0.19, 0.02, 0.01) == "reproduced"  # two sd are more
+
+
 def test_mean_sd_and_difference_by_hand():
     rows = [replace(ROW, seed=seed, value=v) for seed, v in enumerate((50.0, 52.0, 57.0))]
     got = line(compare("ascal", "Table V", rows), row="Ours (CAE)", column="Fold 1")

@@ -15,15 +15,19 @@ import pytest
 from torch import Generator
 
 from skelkit import augment, store
+from skelkit.augment import PartMask, Pieces
 from skelkit.data import preprocess
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.views import DataSpec, Resample, View
+from skelkit.data.views import DataSpec, Resample, View, Whole
+from skelkit.evaluate.cluster import Cluster
+from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
 from skelkit.methods import METHODS, build
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
+from skelkit.models.sequences import Bidirectional, Decoder
 from skelkit.recipes import PAPERS, ascal, at_tier, experiment, interskeleton, tiers
 from skelkit.recipes.experiment import Experiment, Tier
 from skelkit.recipes.quickstart import quickstart
@@ -184,7 +188,25 @@ STEPS = [
 ]
 CONFIGS = [
     *(config for config, _ in METHODS.values()),
-    *(Recurrent, View, Resample, SGD, Adam, Steps, Training, Linear, KNN, *STEPS),
+    *(
+        Recurrent,
+        Bidirectional,
+        Decoder,
+        View,
+        Resample,
+        Whole,
+        Pieces,
+        PartMask,
+        SGD,
+        Adam,
+        Steps,
+        Training,
+        Linear,
+        KNN,
+        Cluster,
+        Inpainting,
+        *STEPS,
+    ),
     *(
         cls
         for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass)

@@ -20,6 +20,7 @@ from skelkit import run, store
 from skelkit.augment import LeftRightDrop
 from skelkit.data.clips import Clips
 from skelkit.data.views import Resample, View
+from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear, linear
 from skelkit.files import SkelkitError
@@ -135,6 +136,17 @@ def test_the_best_test_epoch_is_a_second_row_and_never_the_first() -> None:
 
 def test_a_protocol_without_epochs_has_no_best_one() -> None:
     assert [(r.metric, r.selection) for r in run.evaluate(smoke(KNN()))] == [("kNN top-1", "last")]
+
+
+def test_clustering_reads_the_stored_features_and_its_seed_is_that_of_the_weights() -> None:
+    experiment = smoke(Cluster())
+    (row,) = run.evaluate(experiment)
+    assert (row.metric, row.selection) == ("clustering accuracy", "last")
+    prepared = run.prepare(weights().data)
+    labels = prepared.resident.labels
+    sides = [labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test)]
+    known, asked = zip(run.features(weights()), sides, strict=True)
+    assert row.value == round(cluster(Cluster(), known, asked, 17, weights().seed).scores[row.metric], 4)
 
 
 @pytest.mark.parametrize(

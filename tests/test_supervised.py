@@ -13,15 +13,17 @@ import torch
 from torch import Generator, Tensor
 from torch.testing import assert_close
 
-from skelkit.augment import Shear, augment
+from skelkit.augment import GaussianBlur, OneOf, Reverse, Shear, augment
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
-from skelkit.data.views import Batch, DataSpec, Resident, View
+from skelkit.data.views import Batch, DataSpec, Resident, View, Whole
 from skelkit.evaluate.features import extract
+from skelkit.files import SkelkitError
 from skelkit.methods import METHODS, build
 from skelkit.methods.supervised import Supervised, SupervisedConfig
 from skelkit.models.agcn import AGCN
 from skelkit.models.rnn import Recurrent
+from skelkit.models.sequences import Bidirectional
 from skelkit.train import SGD, Adam, Steps, Training, train
 
 SPEC = DataSpec(clips=12, classes=3, skeleton=SBU, persons=1)
@@ -172,3 +174,32 @@ def test_every_baseline_learns_three_poses_and_tests_its_own_classifier(cell: st
     assert history[-1]["loss"] < 0.6
     scores = extract(method, data, torch.arange(12))
     assert scores.argmax(1).tolist() == columns["label"]
+
+
+# ── clips of any length ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_any_length(config: SupervisedConfig = SupervisedConfig()) -> Supervised:  # noqa: B008 (frozen)
+    torch.manual_seed(0)
+    return build(config, Bidirectional(6, dropout=0.0).build(SPEC), SPEC, Generator())
+
+
+def test_a_padded_batch_has_the_loss_of_its_clips_alone_and_their_scores() -> None:
+    method, data = of_any_length(SupervisedConfig((Shear(limit=0.0),))), Resident(tiny.clips_of(6, 3), Whole())
+    everything = torch.arange(6)
+    alone = [loss_of(method, data.batch(everything, everything[i : i + 1])) for i in range(6)]
+    assert_close(loss_of(method, data.batch(everything, everything)), torch.stack(alone).mean())
+    scores = torch.cat([method(data.clips(everything[i : i + 1])) for i in range(6)])
+    assert_close(extract(method, data, everything), scores.detach())
+    assert_close(
+        extract(method.encoder, data, everything),
+        method.eval().encoder(data.clips(everything), data.real(everything)).detach(),
+    )
+
+
+@pytest.mark.parametrize("step", [Reverse(), GaussianBlur(), OneOf((Shear(), Reverse()))], ids=str)
+def test_a_step_that_moves_frames_is_refused_where_lengths_are_read(step: Any) -> None:
+    name = "Reverse" if isinstance(step, OneOf) else type(step).__name__
+    with pytest.raises(SkelkitError, match=f"{name}: moves frames, and BidirectionalEncoder reads how many .* leave"):
+        of_any_length(SupervisedConfig((Shear(), step)))
+    assert method_of(SupervisedConfig((step,))).steps

@@ -13,7 +13,8 @@ from torch.testing import assert_close
 
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
-from skelkit.data.views import Resample, Resident, View
+from skelkit.data.views import AnyView, Resample, Resident, View, Whole
+from skelkit.files import SkelkitError
 
 LENGTHS = (4, 1, 7, 5)
 every_fill = pytest.mark.parametrize("fill", ["zeros", "loop", "hold"])
@@ -32,7 +33,7 @@ def some_clips(dtype: Any = np.float32) -> Clips:
     )
 
 
-def resident(view: View | Resample, clips: Clips | None = None) -> Resident:
+def resident(view: AnyView, clips: Clips | None = None) -> Resident:
     clips = clips or some_clips()
     return Resident(clips, view)
 
@@ -244,3 +245,59 @@ def test_another_view_shows_the_same_clips_in_the_same_memory_and_leaves_the_fir
     assert torch.equal(middle.clips(index), resident(Resample(4, share=0.5)).clips(index))
     assert torch.equal(whole.clips(index), resident(View(6, fill="loop")).clips(index))
     assert middle.frames.data_ptr() == whole.frames.data_ptr()
+
+
+# ── whole clips ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("index", [[2, 0, 1, 3], [1, 0], [1], [3, 3]], ids=str)
+@pytest.mark.parametrize("frames", [300, 5, 1])
+def test_whole_clips_equal_each_by_itself_with_zeros_up_to_the_longest_of_the_batch(
+    index: list[int], frames: int
+) -> None:
+    clips = some_clips()
+    longest = min(max(LENGTHS[i] for i in index), frames)
+    expected = np.stack([written_out(clips[i], View(longest)) for i in index])
+    assert_close(resident(Whole(frames)).clips(torch.tensor(index)), torch.from_numpy(expected), rtol=0, atol=0)
+
+
+def test_positions_in_whole_clips_by_hand() -> None:
+    assert Whole().positions(torch.tensor([2, 3])).tolist() == [[0, 1, -1], [0, 1, 2]]
+    assert Whole(2).positions(torch.tensor([1, 9])).tolist() == [[0, -1], [0, 1]]
+
+
+def test_a_whole_clips_frames_and_length_do_not_depend_on_its_batch() -> None:
+    data = resident(Whole())
+    together, lengths = data.clips(torch.arange(4)), data.real(torch.arange(4))
+    for i in range(4):
+        alone = data.clips(torch.tensor([i]))[0]
+        assert alone.shape[1] == lengths[i] == data.real(torch.tensor([i])) == LENGTHS[i]
+        assert torch.equal(together[i, :, : lengths[i]], alone)
+        assert not together[i, :, lengths[i] :].any()
+
+
+@pytest.mark.parametrize(
+    ("view", "by_hand"),
+    [
+        (Whole(), [4, 1, 7, 5]),
+        (Whole(5), [4, 1, 5, 5]),
+        (View(6), [4, 1, 6, 5]),
+        (View(6, fill="loop"), [6, 6, 6, 6]),
+        (View(6, fill="hold"), [6, 6, 6, 6]),
+        (View(6, crop="centre"), [4, 1, 6, 5]),
+        (Resample(6), [6, 6, 6, 6]),
+    ],
+    ids=str,
+)
+def test_a_batch_says_how_many_frames_of_each_clip_are_real(view: AnyView, by_hand: list[int]) -> None:
+    """Repeated and blended frames are."""
+    batch = resident(view).batch(torch.tensor([3, 2, 1, 0]), torch.tensor([3, 2, 1, 0]))
+    assert batch.lengths is not None
+    assert batch.lengths.tolist() == by_hand
+    padding = torch.arange(batch.clips.shape[2]) >= batch.lengths[:, None]
+    assert torch.equal(padding, ~batch.clips.any(4).any(3).any(1))
+
+
+def test_a_view_of_no_frames_is_refused() -> None:
+    with pytest.raises(SkelkitError, match="Whole: frames = 0 leaves nothing of a clip; give 1 or more"):
+        Whole(0)

@@ -28,6 +28,7 @@ from skelkit.bench.augmentation import interskeleton_views, views
 from skelkit.bench.byol_step import whole_step
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
+from skelkit.bench.sequences import longt_gan
 from skelkit.bench.stgcn import stgcn
 from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
 from skelkit.data.clips import COLUMNS, Clips
@@ -241,5 +242,6 @@ PARTS: dict[str, Part] = {
     "mocap": kinematics,
     "interskeleton": interskeleton,
     "byol": byol,
+    "longt_gan": longt_gan,
 }
 """Every part by the name that the command line takes."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from skelkit.data.clips import Clips
 from skelkit.files import SkelkitError
@@ -21,6 +23,9 @@ TRAIN_SUBJECTS = {
     "ntu60": NTU60_TRAIN_SUBJECTS,
     "ntu120": NTU120_TRAIN_SUBJECTS,
     "mhad": (1, 2, 3, 4, 5, 6, 7),  # Ofli et al. 2013
+    # Actors bd, bk, dg train and mm, tr are tested: the cross-actor protocol of HDM05's eleven classes.
+    "hdm05": (1, 2, 3),
+    "hdm05_11": (1, 2, 3),
 }
 """Published training subjects of cross-subject; a data set without an entry trains on its odd subjects."""
 SUBJECTS_IN_FOLD = ("pku_mmd1", "pku_mmd2")
@@ -43,8 +48,9 @@ def split(clips: Clips, name: str, fold: int | None = None) -> Split:
 
     "xsub" (cross-subject), "xview" (cross-view, the data set's own test camera), "xview-vN" (test on camera N, train
     on the others), "xset" (train on even setups), "folds" (test on one fold, train on the rest; `fold` from 0),
-    "vAvB-vC" (train on cameras A and B, test on C); any of them with "-leakfree" appended, which takes out of the
-    training set the clips that are bit-identical to a test clip. Raises SkelkitError for a name that does not apply.
+    "N-fold" (the same with N folds that `stratified_folds` draws, whatever folds the data set has), "vAvB-vC" (train on
+    cameras A and B, test on C); any of them with "-leakfree" appended, which takes out of the training set the clips
+    that are bit-identical to a test clip. Raises SkelkitError for a name that does not apply.
     """
     base = name.removesuffix("-leakfree")
     test = _test_mask(clips, base, fold)
@@ -81,10 +87,18 @@ def _test_mask(clips: Clips, name: str, fold: int | None) -> np.ndarray:
         if fold is None or fold not in np.unique(column("fold")):
             raise SkelkitError(f"{clips.name}: no fold {fold}; its folds are {np.unique(column('fold')).tolist()}")
         return column("fold") == fold
+    drawn = re.fullmatch(r"([1-9]\d?)-fold", name)
+    if drawn:
+        folds = int(drawn[1])
+        if fold is None or not 0 <= fold < folds:
+            raise SkelkitError(f"{clips.name}: no fold {fold}; the folds of {name!r} are 0 to {folds - 1}")
+        return stratified_folds(clips.labels.tolist(), folds, seed=0) == fold
     camera = re.fullmatch(r"(?:xview|(?:v\d+)+)-v(\d+)", name)
     if camera:
         return column("camera") == int(camera[1])
-    raise SkelkitError(f"{clips.name}: unknown split {name!r}; known are xsub, xview, xview-vN, xset, folds, vAvB-vC")
+    raise SkelkitError(
+        f"{clips.name}: unknown split {name!r}; known are xsub, xview, xview-vN, xset, folds, N-fold, vAvB-vC"
+    )
 
 
 def leaked(clips: Clips, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -116,3 +130,32 @@ def label_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray
 def first_of_each_class(labels: np.ndarray, n: int) -> np.ndarray:
     """Indices of the first n clips of each class in file order: how the released AS-CAL code takes its labels."""
     return np.sort(np.concatenate([np.flatnonzero(labels == label)[:n] for label in np.unique(labels[labels >= 0])]))
+
+
+def drawn_of_each_class(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Indices of n clips of each class, drawn by the seed; of a class that has fewer, all.
+
+    Nested: for one seed, fewer clips are part of more. Zheng et al. 2018, Fig. 3: "2 examples per category on average",
+    over ten such samples. labels: (n,), -1 = unlabelled. Raises SkelkitError where n is below 1 or nothing has a label.
+    """
+    if n < 1 or not (labels >= 0).any():
+        known = int((labels >= 0).sum())
+        raise SkelkitError(f"labels: {n} of each class of {known} labelled clips are none; give more")
+    rng = np.random.default_rng(seed)
+    members = [rng.permutation(np.flatnonzero(labels == label))[:n] for label in np.unique(labels[labels >= 0])]
+    return np.sort(np.concatenate(members))
+
+
+def stratified_folds(labels: Sequence[int], folds: int, seed: int) -> Int[np.ndarray, " n"]:
+    """A fold from 0 for each clip, drawn at random within each class, so that folds differ by one clip a class at most.
+
+    The next class begins where the last one stopped: the folds are of one size, within one clip.
+    """
+    rng = np.random.default_rng(seed)
+    given = np.asarray(labels, np.int64)
+    fold, begin = np.full(len(given), -1, np.int64), 0
+    for label in np.unique(given):
+        members = rng.permutation(np.flatnonzero(given == label))
+        fold[members] = (begin + np.arange(len(members))) % folds
+        begin += len(members)
+    return fold

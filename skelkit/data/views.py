@@ -1,4 +1,4 @@
-"""From ragged clips to fixed-length batches on the device: one gather a batch, no Python per clip."""
+"""From ragged clips to padded batches on the device: one gather a batch, no Python per clip."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import Skeleton
+from skelkit.files import SkelkitError
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,32 @@ def spread_over(first: Float[Tensor, " b"], seen: Float[Tensor, " b"], frames: i
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Every clip at its own length: a batch is as long as its longest clip, and zero frames follow the shorter ones.
+
+    What Zheng et al. 2018 read ("the whole input sequence"). `Batch.lengths` says where each clip ends; an encoder that
+    reads lengths never sees the padding. Its place in a batch decides nothing about a clip's own frames.
+    """
+
+    frames: int = 300
+    """Longer clips are cut to so many first frames: a bound on memory, above every clip that matters."""
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise SkelkitError(f"Whole: frames = {self.frames} leaves nothing of a clip; give 1 or more")
+
+    def positions(self, lengths: Int[Tensor, " b"]) -> Int[Tensor, "b t"]:
+        """The frame of the clip at each time step; -1 stands for an all-zero frame. A GPU is waited for: t is read."""
+        longest = int(lengths.max().clamp(max=self.frames))
+        time = torch.arange(longest, device=lengths.device).expand(len(lengths), -1)
+        return torch.where(time < lengths[:, None], time, -1)
+
+
+AnyView = View | Resample | Whole
+"""How clips become a batch."""
+
+
+@dataclass(frozen=True)
 class Batch:
     """What a method's loss reads."""
 
@@ -97,6 +124,9 @@ class Batch:
     """-1 = unlabelled."""
     partner: Float[Tensor, "b 3 t v m"] | None = None
     """A second viewpoint of the same performance as each clip, or that clip again; None where clips are drawn alone."""
+    lengths: Int[Tensor, " b"] | None = None
+    """So many of each clip's frames are real, those after them zero padding; None: all are. A resident data set's
+    batches always have them; a frame that a view repeats or blends is a real one."""
 
 
 class Performances:
@@ -124,7 +154,7 @@ class Performances:
 class Resident:
     """Preprocessed clips, whole, on one device."""
 
-    def __init__(self, clips: Clips, view: View | Resample, device: torch.device | str = "cpu"):
+    def __init__(self, clips: Clips, view: AnyView, device: torch.device | str = "cpu"):
         """clips: what `preprocess` made of a data set."""
         self.view = view
         frames = clips.frames
@@ -140,7 +170,7 @@ class Resident:
     def device(self) -> torch.device:
         return self.frames.device
 
-    def through(self, view: View | Resample) -> Resident:
+    def through(self, view: AnyView) -> Resident:
         """The same clips, in the same memory, through another view."""
         other = copy.copy(self)
         other.view = view
@@ -155,6 +185,10 @@ class Resident:
         after = torch.minimum(before + 1, self.lengths[index][:, None] - 1)
         weight = (position - before)[:, None, :, None, None]
         return torch.lerp(self._gather(index, before), self._gather(index, after), weight)
+
+    def real(self, index: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """How many frames of each clip, as the view fits it, are no padding."""
+        return (self.view.positions(self.lengths[index]) >= 0).sum(1)
 
     def _gather(self, index: Int[Tensor, " b"], position: Int[Tensor, "b t"]) -> Float[Tensor, "b 3 t v m"]:
         row = torch.where(position < 0, len(self.frames) - 1, self.starts[index][:, None] + position)
@@ -171,4 +205,4 @@ class Resident:
         """The batch of members `index` of the training set `train`, beside them the members `partner`, if given."""
         members = train[index]
         beside = None if partner is None else self.clips(train[partner])
-        return Batch(self.clips(members), index, self.labels[members], beside)
+        return Batch(self.clips(members), index, self.labels[members], beside, self.real(members))

@@ -10,18 +10,19 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from skelkit.augment import Augmentation, CropResize, augment
+from skelkit.augment import Augmentation, CropResize, augment, check_places
 from skelkit.data.views import Resident
 from skelkit.evaluate.metrics import Result, result, top_k
 from skelkit.models.heads import linear_classifier
-from skelkit.train import SGD, Steps
+from skelkit.models.sequences import encode
+from skelkit.train import SGD, Adam, Steps
 
 
 @dataclass(frozen=True)
 class Linear:
     """AS-CAL's schedule (Rao et al. 2021, Sec. IV-B2; the batch is Sec. IV-B3's): no batch norm, no weight decay."""
 
-    optimiser: SGD = SGD(lr=1.0, momentum=0.9, nesterov=True)  # noqa: RUF009 (frozen)
+    optimiser: SGD | Adam = SGD(lr=1.0, momentum=0.9, nesterov=True)  # noqa: RUF009 (frozen)
     schedule: Steps = Steps(epochs=90, drops=(15 / 90, 35 / 90, 60 / 90, 75 / 90), factor=0.5)  # noqa: RUF009 (frozen)
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
@@ -75,14 +76,16 @@ def augmented_linear(
     """As `linear`, but encode the training clips, augmented anew, in every epoch; the encoder is in evaluation mode.
 
     train: the clips, and which of them train. test: their features, of unaugmented clips, and labels. rng: on the
-    clips' device; it draws the order and the augmentations.
+    clips' device; it draws the order and the augmentations. Raises SkelkitError where the encoder reads lengths and a
+    step moves frames.
     """
     data, members = train
+    check_places(protocol.steps, encoder)
 
     @torch.no_grad()
     def encoded(chosen: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
-        features: Tensor = encoder(augment(data.clips(members[chosen]), protocol.steps, rng))
-        return features.float()
+        clips = augment(data.clips(members[chosen]), protocol.steps, rng)
+        return encode(encoder, clips, data.real(members[chosen])).float()
 
     encoder.eval()
     return _fit(protocol, encoded, data.labels[members], test, classes, rng)

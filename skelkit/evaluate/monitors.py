@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -21,6 +22,9 @@ TIMES = 10
 """About so often a pretraining is looked at."""
 CLIPS = 4000
 """At most so many training clips are looked at."""
+WON = 0.05
+"""A discriminator's loss below it is called a victory: about one clip in forty is taken for what it is not. Where it
+cannot tell anything, its loss is log 2 for each sequence that it judges, 1.46 with a tenth of one from z."""
 COLLAPSED = 0.01
 """A spread below it is called collapse: all clips within about half a degree of one direction."""
 
@@ -80,6 +84,32 @@ def watch_collapse() -> Callback:
                 stacklevel=2,
             )
         return found
+
+    return look
+
+
+def watch_discriminator() -> Callback:
+    """The mean element-wise and discriminator's loss of the steps since the last look, at most `newest`'s number.
+
+    Once the discriminator's is near zero for an epoch, a warning: it is right about every clip, and the decoder learns
+    no more from it. The record's names are "element-wise loss" and, where there is one, "discriminator loss".
+    """
+    said = False
+
+    def look(epoch: int, method: Any) -> dict[str, float]:
+        nonlocal said
+        element_wise, discriminator = torch.stack(list(method.newest)).mean(0).tolist()
+        method.newest.clear()
+        if math.isnan(discriminator):
+            return {"element-wise loss": element_wise}
+        if discriminator < WON and not said:
+            said = True
+            warnings.warn(
+                f"the discriminator has won by epoch {epoch}: its mean loss there is {discriminator:.1g} (1.46 where "
+                "it cannot tell), so that the decoder learns nothing from it; give it fewer units, or stop",
+                stacklevel=2,
+            )
+        return {"element-wise loss": element_wise, "discriminator loss": discriminator}
 
     return look
 

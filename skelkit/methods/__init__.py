@@ -11,9 +11,11 @@ from torch import Generator, Tensor, nn
 
 from skelkit.data.views import Batch, DataSpec
 from skelkit.methods.ascal import ASCAL, ASCALConfig
+from skelkit.methods.autoencoder import Autoencoder, AutoencoderConfig
 from skelkit.methods.byol import BYOL, BYOLConfig
 from skelkit.methods.distillation import Distillation, DistillationConfig
 from skelkit.methods.interskeleton import InterSkeleton, InterSkeletonConfig
+from skelkit.methods.longt_gan import LongTGAN, LongTGANConfig
 from skelkit.methods.supervised import Supervised, SupervisedConfig
 
 
@@ -21,7 +23,8 @@ class Method(Protocol):
     """What the training loop and the evaluations call.
 
     Some methods have more: `rates(done)` gives submodules a learning rate of their own (`Supervised`), `projections`
-    are the newest embeddings (n d), whose spread is watched (`BYOL`), `learn_from(teacher)` takes the network of
+    are the newest embeddings (n d), whose spread is watched (`BYOL`), `newest` the losses of a generator and of its
+    discriminator, lest the latter win (`LongTGAN`), `learn_from(teacher)` takes the network of
     `Weights.teacher` (`Distillation`).
     """
 
@@ -41,9 +44,11 @@ class Method(Protocol):
 
 METHODS: dict[str, tuple[type, type]] = {
     "ascal": (ASCALConfig, ASCAL),
+    "autoencoder": (AutoencoderConfig, Autoencoder),
     "byol": (BYOLConfig, BYOL),
     "distillation": (DistillationConfig, Distillation),
     "interskeleton": (InterSkeletonConfig, InterSkeleton),
+    "longt_gan": (LongTGANConfig, LongTGAN),
     "supervised": (SupervisedConfig, Supervised),
 }
 """Every method by name: its config and its module, built as `module(config, encoder, data, rng)`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from skelkit.augment import Augmentation, augment, fitted
+from skelkit.augment import Augmentation, augment, check_places, fitted
 from skelkit.data.views import Batch, DataSpec
 from skelkit.models.heads import linear_classifier
+from skelkit.models.sequences import encode
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,14 @@ class Supervised(nn.Module):
     """Cross-entropy on an encoder and a linear layer: the baselines of Rao et al. 2021, Table V, and fine-tuning."""
 
     def __init__(self, config: SupervisedConfig, encoder: nn.Module, data: DataSpec, rng: Generator):
+        """encoder: (b 3 t v m) -> (b d), with `out_dim`. Raises SkelkitError where it reads lengths and a step moves
+        frames."""
         super().__init__()
         self.config = config
         self.steps = fitted(config.steps, data.skeleton)
+        check_places(self.steps, encoder)
         self.encoder = encoder
+        self.reads_lengths = getattr(encoder, "reads_lengths", False)
         self.classifier = linear_classifier(int(encoder.out_dim), data.classes)  # type: ignore[arg-type]
 
     def rates(self, done: float) -> dict[str, float]:
@@ -44,15 +49,15 @@ class Supervised(nn.Module):
     def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
         """The mean cross-entropy of the labelled clips, under the one parameter group "loss"."""
         self.encoder.train(self.training and any(p.requires_grad for p in self.encoder.parameters()))
-        scores = self(augment(batch.clips, self.steps, rng))
+        scores = self(augment(batch.clips, self.steps, rng), batch.lengths)
         return {"loss": F.cross_entropy(scores, batch.labels, ignore_index=-1)}
 
     def after_step(self, done: float) -> None:
         """Nothing follows a step."""
 
-    def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b c"]:
+    def forward(self, x: Float[Tensor, "b 3 t v m"], lengths: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b c"]:
         """Class scores."""
-        scores: Tensor = self.classifier(self.encoder(x))
+        scores: Tensor = self.classifier(encode(self.encoder, x, lengths))
         return scores
 
     @property

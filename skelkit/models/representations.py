@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
+from skelkit.models.sequences import encode
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Joined(nn.Module):
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
         self.pool = pool
+        self.reads_lengths = any(getattr(encoder, "reads_lengths", False) for encoder in encoders)
         self.out_dim = sum(int(encoder.out_dim) for encoder in encoders)  # type: ignore[arg-type, misc]
 
-    def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
-        return torch.cat([encoder(x, self.pool) if self.pool else encoder(x) for encoder in self.encoders], 1)
+    def forward(self, x: Float[Tensor, "b 3 t v m"], lengths: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b d"]:
+        found = [encoder(x, self.pool) if self.pool else encode(encoder, x, lengths) for encoder in self.encoders]
+        return torch.cat(found, 1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from skelkit.recipes import ascal, byol, interskeleton
-from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
+from skelkit.recipes import ascal, byol, interskeleton, longt_gan
+from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, PerClass, Weights
 from skelkit.recipes.tiers import at_tier
 
-PAPERS = {"ascal": ascal, "interskeleton": interskeleton, "byol": byol}
+PAPERS = {"ascal": ascal, "interskeleton": interskeleton, "byol": byol, "longt_gan": longt_gan}
 """Every paper by name: the module of its recipe, with a function `everything() -> list[Experiment]`."""
 
 __all__ = [
@@ -16,9 +16,11 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "OwnClassifier",
+    "PerClass",
     "Weights",
     "ascal",
     "at_tier",
     "byol",
     "interskeleton",
+    "longt_gan",
 ]

@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 
 from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
-from skelkit.data.views import Resample, View
+from skelkit.data.views import AnyView, View
+from skelkit.evaluate.cluster import Cluster
+from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.methods import MethodConfig
@@ -28,13 +30,13 @@ class Data:
     """The split, as `skelkit.data.protocols.split` takes it."""
     fold: int | None = None
     """The test fold of the split "folds", from 0."""
-    view: View | Resample = field(default_factory=View)
-    """The fixed length that clips are brought to."""
+    view: AnyView = field(default_factory=View)
+    """How clips are brought to one length, or padded to that of the longest in their batch."""
     steps: tuple[Preprocess, ...] = (Units(), CentreActors())
     """Deterministic preprocessing, in order."""
     clips: int | None = None
     """At most so many clips of each side of the split, drawn evenly; None takes all. Smaller tiers set it."""
-    eval_view: View | Resample | None = None
+    eval_view: AnyView | None = None
     """What an encoder sees of clips that nothing augments, test clips and features; None: the same as in training."""
     generator: int = field(default=0, init=False)
     """The version of the generator that made the clips; 0 for recorded ones."""
@@ -42,6 +44,14 @@ class Data:
     def __post_init__(self) -> None:
         if self.name == "synthetic":  # other clips under the same name must not find the old ones' artefacts
             object.__setattr__(self, "generator", synthetic.VERSION)
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """Labels of a few clips of each class, drawn by the seed of the weights."""
+
+    clips: int
+    """So many of each class; of a class that has fewer, all."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,9 @@ class Weights:
     training: Training
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
-    labels: float | int | None = None
-    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), or all (None)."""
+    labels: float | int | PerClass | None = None
+    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
+    that are drawn, or all (None)."""
     start: Weights | None = None
     """Weights whose encoder this training starts from (fine-tuning)."""
     start_encoder: str = ""
@@ -76,7 +87,7 @@ class Evaluation:
 
     version: ClassVar[int] = 1
     weights: Weights
-    protocol: Linear | AugmentedLinear | KNN | OwnClassifier
+    protocol: Linear | AugmentedLinear | KNN | Cluster | Inpainting | OwnClassifier
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -27,9 +28,11 @@ class Place:
     fold: int | None = None
 
 
-def places(setting: Titled, endings: Sequence[str] | None = None) -> Iterator[Place]:
-    """The columns of a data set, or those of the named endings."""
+def places(setting: Titled, endings: Sequence[str] | None = None, folds: int = 5) -> Iterator[Place]:
+    """The columns of a data set, or those of the named endings. folds: how many the split "folds" has."""
     for ending, split in setting.splits.items():
         if endings is None or ending in endings:
-            for fold in range(5) if split == "folds" else [None]:
-                yield Place(f"{setting.title} {ending}", split, fold)
+            drawn = re.fullmatch(r"(\d+)-fold", split)
+            many = int(drawn[1]) if drawn else folds
+            for fold in range(many) if drawn or split == "folds" else [None]:
+                yield Place(f"{setting.title} {ending}".rstrip(), split, fold)

@@ -7,16 +7,23 @@ from typing import Any, get_args
 
 from skelkit.augment import CropResize
 from skelkit.data.datasets import READERS
+from skelkit.data.views import Whole
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
+from skelkit.methods.autoencoder import AutoencoderConfig
 from skelkit.methods.byol import BYOLConfig
 from skelkit.methods.interskeleton import InterSkeletonConfig
+from skelkit.methods.longt_gan import LongTGANConfig
 from skelkit.models.representations import Representations
 from skelkit.recipes.experiment import Data, Experiment, Tier, Weights
 
 CHANGES = {"name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "hidden", "epochs"}
 """The fields in which an experiment may differ between tiers; a test compares."""
+FOLDS = 5
+"""So many the synthetic clips have."""
+PARTS = ("cmu_small", "cmu_subset", "hdm05_11")
+"""Parts of data sets which recipes know under names of their own."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,22 @@ class Limits:
     linear_epochs: int
     synthetic: bool = False
     """Use the embedded synthetic clips in the place of every data set that a recipe knows; a user's own are used."""
+    whole: int = 300
+    """Frames of clips that keep their own length: at tier `reduced` all that they have."""
 
 
 LIMITS = {
     "smoke": Limits(
-        40, frames=12, narrower=0.0, head_dim=8, hidden=16, epochs=1, queue=64, linear_epochs=2, synthetic=True
+        40,
+        frames=12,
+        narrower=0.0,
+        head_dim=8,
+        hidden=16,
+        epochs=1,
+        queue=64,
+        linear_epochs=2,
+        synthetic=True,
+        whole=12,
     ),
     "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, hidden=1024, epochs=30, queue=512, linear_epochs=90),
     # At least a quarter of the paper's width, the paper's protocol; AS-CAL needs nothing shorter on small data sets.
@@ -103,6 +121,10 @@ def _lighter(method: Any, limits: Limits) -> Any:
     if isinstance(method, BYOLConfig):
         head_dim, hidden = min(method.head_dim, limits.head_dim), min(method.hidden, limits.hidden)
         method = replace(method, head_dim=head_dim, hidden=hidden)
+    if isinstance(method, LongTGANConfig | AutoencoderConfig):
+        method = replace(method, decoder=_narrower(method.decoder, limits))
+    if isinstance(method, LongTGANConfig):
+        method = replace(method, discriminator=_narrower(method.discriminator, limits))
     if hasattr(method, "steps"):
         method = replace(method, steps=tuple(_fewer_frames(step, limits) for step in method.steps))
     return method
@@ -116,10 +138,11 @@ def _fewer_frames(step: Any, limits: Limits) -> Any:
 
 def _smaller(data: Data, limits: Limits) -> Data:
     def shorter(view: Any) -> Any:
-        return view and replace(view, frames=min(view.frames, limits.frames))
+        most = limits.whole if isinstance(view, Whole) else limits.frames
+        return view and replace(view, frames=min(view.frames, most))
 
     data = replace(data, view=shorter(data.view), eval_view=shorter(data.eval_view), clips=limits.clips)
-    if not limits.synthetic or data.name not in READERS or data.name == "synthetic":
+    if not limits.synthetic or data.name not in (*READERS, *PARTS) or data.name == "synthetic":
         return data
-    known = data.split in ("xsub", "xview", "xset", "folds")
+    known = data.split in ("xsub", "xview", "xset") or (data.split == "folds" and (data.fold or 0) < FOLDS)
     return replace(data, name="synthetic", split=data.split if known else "xsub")

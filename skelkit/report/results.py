@@ -47,9 +47,9 @@ class Row:
     labels: str
     """Labels used beyond the linear or kNN read-out: "0%", "1%", "100%"."""
     metric: str
-    """"top-1", "top-5", "kNN top-1", "class 3 top-1"."""
+    """"top-1", "top-5", "kNN top-1", "class 3 top-1", "clustering accuracy", "MSE"."""
     value: float
-    """Percent."""
+    """Percent; of the metric "MSE" a mean squared error."""
     seed: int
     fold: int
     """-1: the split has no folds."""
@@ -80,7 +80,7 @@ class Row:
             if getattr(self, name) not in known:
                 raise SkelkitError(f"{self._place}: {name} {getattr(self, name)!r} is none of {', '.join(known)}")
         if not math.isfinite(self.value):
-            raise SkelkitError(f"{self._place}: the value is {self.value}; a row holds a finite percentage")
+            raise SkelkitError(f"{self._place}: the value is {self.value}; a row holds a finite number")
         if self.column == "Average":
             raise SkelkitError(f"{self._place}: an average is worked out from its parts; store those")
 

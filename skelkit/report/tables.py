@@ -14,8 +14,9 @@ from skelkit.report.results import SELECTIONS, Row
 
 STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "not in our text", "extension"]
 _LEGEND = (
-    "Reproduced: ours lies within the larger of one point and two of our standard deviations. Not in our text: the "
-    "paper prints the number only in a picture. Extension: nobody published the number."
+    "Reproduced: ours lies within the larger of one point (of an error: 0.01) and two of our standard deviations. "
+    "Not in our text: the paper prints the number only in a picture, or our text of the paper has a gap. Extension: "
+    "nobody published the number."
 )
 _EPOCH = {"last": "last epoch", "best test epoch": "best test epoch (chosen on the test set)"}
 
@@ -106,8 +107,9 @@ def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[st
     averaged = cells.loc[cells["column"] == published.AVERAGE, ["row", "dataset", "metric"]]
     parts = pd.MultiIndex.from_frame(cells[["row", "dataset", "metric"]]).isin(pd.MultiIndex.from_frame(averaged))
     cells = cells[~parts | (cells["column"] == published.AVERAGE)]
+    unit = "in percent, errors as they are" if cells["metric"].isin(published.MARGINS).any() else "in percent"
     return [
-        f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, in percent",
+        f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, {unit}",
         _comparison(cells),
     ]
 
@@ -118,9 +120,10 @@ def _comparison(cells: pd.DataFrame) -> str:
     named = {"row", "column"} | ({"dataset", "split"} if (cells["status"] == "extension").all() else set())
     key = [k for k in published.KEY if k in named or cells[k].nunique() > 1]
     shown = cells[[*key, "published", "ours", "sd", "n", "difference", "status"]].copy()
-    for name in ("published", "ours", "sd"):
-        shown[name] = [_number(v, ".1f") for v in cells[name]]
-    shown["difference"] = [_number(v, "+.1f") for v in cells["difference"]]
+    digits = [3 if metric in published.MARGINS else 1 for metric in cells["metric"]]
+    for name in ("published", "ours", "sd", "difference"):
+        sign = "+" if name == "difference" else ""
+        shown[name] = [_number(v, f"{sign}.{n}f") for v, n in zip(cells[name], digits, strict=True)]
     return _table(shown)
 
 

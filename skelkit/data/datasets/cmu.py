@@ -15,6 +15,7 @@ from skelkit.data.formats import acclaim
 from skelkit.data.formats.asf import read_known
 from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import RawClip, Reading, Source
+from skelkit.data.protocols import stratified_folds
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 
@@ -117,7 +118,7 @@ def _labelled(
     targets = [label[str(source.columns["name"])] for source in chosen]
     fold = _folds(path, rows, folds)
     if not fold:
-        drawn = labels.stratified_folds(targets, folds or FOLDS, seed)
+        drawn = stratified_folds(targets, folds or FOLDS, seed)
         fold = {str(source.columns["name"]): int(k) for source, k in zip(chosen, drawn, strict=True)}
     labelled = [
         Source(s.path, {**s.columns, "label": target, "fold": fold[str(s.columns["name"])]}, s.beside)

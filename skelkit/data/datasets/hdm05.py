@@ -14,6 +14,7 @@ from skelkit.data.datasets.folder import T_POSE
 from skelkit.data.formats import acclaim, asf
 from skelkit.data.formats.text import AGAIN
 from skelkit.data.importing import Flaw, RawClip, Reading, Source
+from skelkit.data.protocols import stratified_folds
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.files import SkelkitError
 
@@ -70,7 +71,7 @@ def reading(folder: Path, *, classes: str = "130", folds: str = "10", seed: str 
     names = tuple(dict.fromkeys(merged.values()))
     sources, poses = _sources(folder, {official: names.index(name) for official, name in merged.items()})
     good = [source for source in sources if isinstance(source, Source)]
-    drawn = labels.stratified_folds(
+    drawn = stratified_folds(
         [int(source.columns["label"]) for source in good],
         labels.whole_number("folds", folds, 2),
         labels.whole_number("seed", seed, 0),

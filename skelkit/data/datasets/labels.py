@@ -1,13 +1,10 @@
-"""Classes and folds that do not come with the files: from a user's CSV, or drawn by a seed."""
+"""Classes that do not come with the files: from a user's CSV."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Int
 
 from skelkit.files import SkelkitError
 
@@ -57,18 +54,3 @@ def whole_number(name: str, value: str, least: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) >= least):
         raise SkelkitError(f"option {name}: {value[:40]!r} is no whole number from {least}; give -o {name} {least}")
     return int(value)
-
-
-def stratified_folds(labels: Sequence[int], folds: int, seed: int) -> Int[np.ndarray, " n"]:
-    """A fold from 0 for each clip, drawn at random within each class, so that folds differ by one clip a class at most.
-
-    The next class begins where the last one stopped: the folds are of one size, within one clip.
-    """
-    rng = np.random.default_rng(seed)
-    given = np.asarray(labels, np.int64)
-    fold, begin = np.full(len(given), -1, np.int64), 0
-    for label in np.unique(given):
-        members = rng.permutation(np.flatnonzero(given == label))
-        fold[members] = (begin + np.arange(len(members))) % folds
-        begin += len(members)
-    return fold
