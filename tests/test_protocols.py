@@ -14,6 +14,7 @@ from skelkit.data.clips import Clips
 from skelkit.data.protocols import (
     NTU60_TRAIN_SUBJECTS,
     NTU120_TRAIN_SUBJECTS,
+    at_most,
     drawn_of_each_class,
     first_of_each_class,
     label_fraction,
@@ -289,3 +290,19 @@ def test_clips_drawn_of_each_class_are_not_the_first_and_another_seed_draws_othe
 def test_no_label_drawn_is_refused(labels: list[int], n: int) -> None:
     with pytest.raises(SkelkitError, match="are none; give more"):
         drawn_of_each_class(np.array(labels), n, 0)
+
+
+def test_thinned_clips_keep_two_cameras_of_a_performance_and_every_class() -> None:
+    performance = np.repeat(np.arange(12), 3)
+    clips = some_clips(36, action=performance, label=performance % 2)
+    kept = at_most(clips, np.arange(36), 8)
+    assert np.bincount(performance[kept]).tolist().count(2) == len(kept) // 2 == 4
+    assert sorted(clips.labels[kept]) == [0] * 4 + [1] * 4
+
+
+def test_thinned_clips_that_nobody_else_filmed_are_as_many_as_asked_for() -> None:
+    clips = some_clips(36, action=np.full(36, -1), label=np.arange(36) // 18)
+    kept = at_most(clips, np.arange(36), 12)
+    assert len(kept) == 12
+    assert clips.labels[kept].tolist() == [0] * 6 + [1] * 6
+    assert at_most(clips, np.arange(36), None).tolist() == at_most(clips, np.arange(36), 36).tolist() == list(range(36))

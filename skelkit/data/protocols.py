@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Int
 
 from skelkit.data.clips import Clips
@@ -159,3 +160,18 @@ def stratified_folds(labels: Sequence[int], folds: int, seed: int) -> Int[np.nda
         fold[members] = (begin + np.arange(len(members))) % folds
         begin += len(members)
     return fold
+
+
+def at_most(clips: Clips, index: np.ndarray, many: int | None) -> np.ndarray:
+    """At most so many of some clips, evenly over the classes; of a performance seen by cameras two stay."""
+    if many is None or len(index) <= many:
+        return index
+    actions = clips.column("action")[index]
+    alone = actions.max() + 1 + np.arange(len(index))
+    performance = pd.Series(np.where(actions < 0, alone, actions))
+    camera = performance.groupby(performance).cumcount()
+    together = min(2, camera.max() + 1)
+    firsts = np.flatnonzero(camera == 0)
+    firsts = firsts[np.argsort(clips.labels[index[firsts]], kind="stable")]
+    kept = performance[firsts[np.linspace(0, len(firsts) - 1, max(1, many // together)).astype(int)]]
+    return index[performance.isin(kept) & (camera < together)]
