@@ -82,3 +82,10 @@ def test_an_evaluation_is_ready_only_with_the_data_of_its_pretraining() -> None:
     transferred = interskeleton.table4("synthetic", sources=("ntu60",))[0].evaluation
     assert not ready(transferred)
     assert not ready(replace(own, beside=(interskeleton.pretraining("ntu60", "xview"),)))
+
+
+def test_errors_are_shown_to_three_digits_and_percentages_to_one() -> None:
+    ours = replace(row("Ours (w/ F), joint loss", 0.12345), paper="longt_gan", table="Table 3", dataset="sbu")
+    rows = [replace(ours, column="MSE", metric="MSE"), replace(ours, column="Acc.(S)")]
+    shown = notebook.compare("longt_gan", "Table 3", rows).query("dataset == 'sbu'")
+    assert shown.set_index("column")["ours"].to_dict() == {"MSE": 0.123, "Acc.(S)": 0.1}
