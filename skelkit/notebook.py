@@ -21,6 +21,7 @@ from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
 from skelkit.recipes.experiment import Experiment, Tier
+from skelkit.recipes.tiers import PARTS
 from skelkit.report import published
 from skelkit.report.results import Row
 
@@ -35,12 +36,13 @@ def start(dataset: str, tier: str, missing: str = "run") -> None:
         raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
     if missing not in ("run", "show"):
         raise SkelkitError(f"missing={missing!r}: give 'run' to train what has no row yet, 'show' to leave it out")
-    if dataset not in READERS and not present(dataset):
+    known = dataset in (*READERS, *PARTS)
+    if not known and not present(dataset):
         load(dataset)  # says where it was sought
     print(f"skelkit {skelkit.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
     print(f"device: {device()} ({device_name()}); store: {store_folder()}")
     there = f"{len(load(dataset))} clips" if present(dataset) else "not present: committed rows are shown"
-    replaced = tier == "smoke" and dataset in READERS  # as recipes/tiers.py does it
+    replaced = tier == "smoke" and known  # as recipes/tiers.py does it
     stand_in = ", where synthetic clips stand in for it" if replaced else ""
     print(f"data: {dataset}, {there}; tier: {tier}{stand_in}")
 
@@ -85,10 +87,10 @@ def histories(experiments: Iterable[Experiment], *, missing: str = "run", monito
 
 
 def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.DataFrame:
-    """`published.compare`, rounded and without empty columns, for the eye."""
+    """`published.compare`, rounded (errors to three digits) and without empty columns, for the eye."""
     table_of = published.compare(paper, table, rows, **options)
-    numbers = ["published", "ours", "sd", "difference"]
-    table_of[numbers] = table_of[numbers].round(1) + 0.0  # no -0.0
+    numbers, errors = ["published", "ours", "sd", "difference"], table_of["metric"].isin(published.MARGINS)
+    table_of[numbers] = table_of[numbers].round(1).mask(errors, table_of[numbers].round(3)) + 0.0  # no -0.0
     shown = table_of.astype(dict.fromkeys(numbers, object))
     shown = shown.where(shown.notna(), "")
     absent = [name for name in shown["dataset"].unique() if not present(name)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skelkit import notebook
+from skelkit.files import SkelkitError
 from skelkit.notebook import Lead
 from skelkit.pending import ready
 from skelkit.recipes import interskeleton
@@ -82,3 +83,24 @@ def test_an_evaluation_is_ready_only_with_the_data_of_its_pretraining() -> None:
     transferred = interskeleton.table4("synthetic", sources=("ntu60",))[0].evaluation
     assert not ready(transferred)
     assert not ready(replace(own, beside=(interskeleton.pretraining("ntu60", "xview"),)))
+
+
+def test_errors_are_shown_to_three_digits_and_percentages_to_one() -> None:
+    ours = replace(row("Ours (w/ F), joint loss", 0.12345), paper="longt_gan", table="Table 3", dataset="sbu")
+    rows = [replace(ours, column="MSE", metric="MSE"), replace(ours, column="Acc.(S)")]
+    shown = notebook.compare("longt_gan", "Table 3", rows).query("dataset == 'sbu'")
+    assert shown.set_index("column")["ours"].to_dict() == {"MSE": 0.123, "Acc.(S)": 0.1}
+
+
+@pytest.mark.usefixtures("_no_data")
+def test_a_part_of_a_data_set_that_is_not_here_shows_its_rows_as_the_whole_one_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("hdm05", "hdm05_11"):
+        notebook.start(name, "smoke", "show")
+        said = capsys.readouterr().out
+        assert (
+            f"data: {name}, not present: committed rows are shown; tier: smoke, where synthetic clips stand in" in said
+        )
+    with pytest.raises(SkelkitError, match="nonesuch"):
+        notebook.start("nonesuch", "smoke")

@@ -10,10 +10,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 
 from skelkit.data.skeleton import KINECT_V1, KINECT_V2, SBU, Skeleton
 from skelkit.files import SkelkitError
-from skelkit.report.player import MASKED, on_stage, player, poses
+from skelkit.report.player import HIDDEN, MASKED, SHADOW, SIDES, YAW, on_stage, player, poses, strips
 
 
 def a_clip(skeleton: Skeleton, t: int = 8, m: int = 1, seed: int = 0) -> np.ndarray:
@@ -185,3 +188,43 @@ def test_poses_are_numbered_from_the_first_frame_to_the_last() -> None:
     assert figure.get_suptitle() == "wave"
     assert axes.get_xlabel() == "frame"
     assert axes.get_aspect() == 1
+
+
+def colours_of(axes: Axes) -> list[list[str]]:
+    """The colours of each pose's bones, in the order of drawing."""
+    return [[to_hex(c) for c in drawn.get_colors()] for drawn in axes.collections if isinstance(drawn, LineCollection)]
+
+
+def test_what_a_decoder_did_not_see_is_marked_before_the_shadow_of_the_original() -> None:
+    x, arm = a_clip(SBU, t=5), list(SBU.parts["left arm"])
+    hidden = np.zeros((5, len(SBU)), bool)
+    hidden[1:, arm] = True
+    figure = strips({"original": x, "filled": x + 0.1}, SBU, 3, "two rows", hidden)
+    above, below = (colours_of(axes) for axes in figure.axes)
+    sides = {to_hex(SIDES["left"]), to_hex(SIDES["right"]), to_hex(SIDES["trunk"])}
+    assert set(above[0]) == sides, "the first frame stays whole"
+    marked = sum(child in arm for child, _ in SBU.bones)
+    assert [pose.count(to_hex(HIDDEN)) for pose in above] == [0, marked, marked]
+    assert [set(pose) for pose in below[::2]] == [{to_hex(SHADOW)}] * 3
+    assert [sorted(pose) for pose in below[1::2]] == [sorted(pose) for pose in above]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["left", "right", "trunk", "hidden from the decoder", "the original"]
+
+
+def test_a_filled_in_clip_stands_where_the_original_does() -> None:
+    x = a_clip(SBU, t=4)
+    moved = x.copy()
+    moved[:, 0] += 0.5  # sideways: without the original's place it would be moved back
+    nothing = np.zeros((4, len(SBU)), bool)
+    apart, alone = (
+        [axes.collections[-1].get_offsets()[:, 0].mean() for axes in strips(clips, SBU, 2, "", hidden).axes]
+        for clips, hidden in (({"a": x, "b": moved}, nothing), ({"a": x, "b": moved}, None))
+    )
+    assert abs(apart[0] - apart[1]) == pytest.approx(0.5 * np.cos(YAW + np.pi), rel=1e-4)
+    assert alone[0] == pytest.approx(alone[1], abs=1e-5)
+
+
+def test_hidden_joints_that_do_not_fit_are_refused() -> None:
+    x = a_clip(SBU, t=5)
+    with pytest.raises(SkelkitError, match=r"hidden joints of shape \(4, 15\) do not fit original \(5, 15\)"):
+        strips({"original": x}, SBU, 3, "", np.zeros((4, 15), bool))

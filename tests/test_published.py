@@ -305,6 +305,8 @@ def test_an_error_is_reproduced_within_a_hundredth_and_shown_with_three_digits()
     assert (got[near.row, "MSE"], got[far.row, "MSE"]) == ("reproduced", "higher")
     assert "| 0.160 | 0.170 |  | 1 | +0.010 | reproduced |" in tables.markdown("longt_gan", "Table 3", [near])
     assert verdict(0.16, 0.19, 0.02, 0.01) == "reproduced"  # two sd are more
+    root = replace(near, metric="RMSE", value=0.41)
+    assert "| RMSE |  | 0.410 |" in tables.markdown("longt_gan", "Table 3", [near, root])
 
 
 def test_mean_sd_and_difference_by_hand():

@@ -63,6 +63,7 @@ SMALL = Setting(
 
 SETTINGS = {
     "cmu": Setting("CMU", {"": "folds"}, panel="CMU dataset", folds=4, rate=120, at_most=True),
+    # The 664 motions, imported like CMU, with a list of their classes, in a folder of this name.
     "cmu_subset": Setting("Subset", {"": "folds"}, panel="CMU subset", folds=3, rate=120, at_most=True),
     "hdm05": Setting("HDM05", {"": "folds"}, folds=10, rate=120),
     "mhad": Setting("B-MHAD", {"": "xsub"}, panel="Berkeley MHAD", rate=480, at_most=True),

@@ -10,12 +10,12 @@ import base64
 import html
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from skelkit.data.skeleton import Skeleton
 from skelkit.files import SkelkitError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SIDES = {"left": "#0072B2", "right": "#D55E00", "trunk": "#6E6E6E"}
 """Colours that people with any kind of colour vision tell apart (Okabe and Ito)."""
+HIDDEN, SHADOW = "#CC79A7", "0.85"
+"""Of joints that a decoder did not see, and of the original behind what it made of them."""
 YAW, PITCH = np.pi + 0.45, 0.2
 """Radians: the first look is the sensor's (a Kinect looks along +z), a little from its side and from above."""
 MASKED = -32768
@@ -107,15 +109,28 @@ def poses(clip: Float[np.ndarray, "t 3 v m"], skeleton: Skeleton, frames: int = 
     return strips({"": clip}, skeleton, frames, title or f"Poses of one clip ({len(clip)} frames)")
 
 
-def strips(clips: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int, title: str) -> Figure:
-    """One row of poses a clip, all at one scale; each pose is moved sideways into its place, its height is kept."""
+def strips(
+    clips: Mapping[str, np.ndarray],
+    skeleton: Skeleton,
+    frames: int,
+    title: str,
+    hidden: Bool[np.ndarray, "t v"] | None = None,
+) -> Figure:
+    """One row of poses a clip, all at one scale; each pose is moved sideways into its place, its height is kept.
+
+    hidden: the first clip's joints that a decoder did not see, in a colour of their own. The clips below it, of as many
+    frames, are then what it made of the first, and stand before its shadow, where the first stands. Raises SkelkitError
+    where frames or joints are not as many.
+    """
+    bodies = on_stage(clips, skeleton)
+    original = next(iter(bodies))
+    if hidden is not None and any(body[:, 0, :, 0].shape != hidden.shape for body in bodies.values()):
+        shapes = ", ".join(f"{label} {body[:, 0, :, 0].shape}" for label, body in bodies.items())
+        raise SkelkitError(f"strips: hidden joints of shape {hidden.shape} do not fit {shapes}; give one for each")
     rows = {}
-    for label, body in on_stage(clips, skeleton).items():
-        seen = np.isfinite(body).any((1, 2, 3))
-        here = np.zeros((len(body), 1, 1, 3), body.dtype)
-        here[seen] = (np.nanmin(body[seen], (1, 2), keepdims=True) + np.nanmax(body[seen], (1, 2), keepdims=True)) / 2
-        here[..., 1] = _box(body)[2]
+    for label, body in bodies.items():
         index = np.linspace(0, len(body) - 1, frames).round().astype(int)
+        here = _standing(body if hidden is None else bodies[original])
         rows[label] = index, project((body - here)[index])  # (frames, m, v, 3): across, up, towards the eye
     every = np.concatenate([view[np.isfinite(view).all(3)] for _, view in rows.values()])
     every = every if len(every) else np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -125,22 +140,39 @@ def strips(clips: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int, tit
     scale = min(10.5 / (frames * place), (3.2 if len(rows) == 1 else 1.5) / (high - low))  # inches a unit
     place = max(place, 6 / frames / scale)
     figure = new_figure(frames * place * scale + 1.2, (high - low) * scale * 1.1 * len(rows) + 1)
-    for axes, (label, (_, view)) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows.items(), strict=True):
+    sides = [SIDES[side] for side in joint_sides(skeleton)]
+    for axes, (label, (index, view)) in zip(figure.subplots(len(rows), squeeze=False)[:, 0], rows.items(), strict=True):
         axes.axhline(0, color="0.85", linewidth=1, zorder=0)
-        for at, pose in enumerate(view):
-            draw_pose(axes, pose + np.array([at * place, 0, 0]), skeleton)
+        for at, (frame, pose) in enumerate(zip(index, view, strict=True)):
+            aside = np.array([at * place, 0, 0])
+            if hidden is not None and label != original:
+                draw_pose(axes, rows[original][1][at] + aside, skeleton, [SHADOW] * len(sides))
+            gone = np.zeros(len(sides), bool) if hidden is None else hidden[frame]
+            colours = [HIDDEN if unseen else side for unseen, side in zip(gone, sides, strict=True)]
+            draw_pose(axes, pose + aside, skeleton, colours)
         pad = 0.04 * (high - low)
         axes.set(aspect="equal", xlim=(-place / 2, (frames - 0.5) * place), ylim=(low - pad, high + pad), xticks=[])
         axes.set_yticks([(low + high) / 2], [label])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    index = next(iter(rows.values()))[0]
-    figure.axes[-1].set_xticks(place * np.arange(frames), [str(i + 1) for i in index], color="0.35")
-    figure.axes[-1].set_xlabel("frame" if len(rows) == 1 else f"frame (of {next(iter(rows))})")
+    figure.axes[-1].set_xticks(place * np.arange(frames), [str(i + 1) for i in rows[original][0]], color="0.35")
+    figure.axes[-1].set_xlabel("frame" if len(rows) == 1 else f"frame (of {original})")
     name_sides(figure.axes[0], max(persons_of(view) for _, view in rows.values()))
+    if hidden is not None:
+        for name, colour in {"hidden from the decoder": HIDDEN, "the original": SHADOW}.items():
+            figure.axes[0].plot([], [], color=colour, linewidth=2, label=name)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle(title)
     return figure
+
+
+def _standing(body: np.ndarray) -> np.ndarray:
+    """Where (t, m, v, 3) stands in each frame, (t, 1, 1, 3): on the floor, below the middle of what is drawn."""
+    seen = np.isfinite(body).any((1, 2, 3))
+    here = np.zeros((len(body), 1, 1, 3), body.dtype)
+    here[seen] = (np.nanmin(body[seen], (1, 2), keepdims=True) + np.nanmax(body[seen], (1, 2), keepdims=True)) / 2
+    here[..., 1] = _box(body)[2]
+    return here
 
 
 def on_stage(clips: Mapping[str, np.ndarray], skeleton: Skeleton) -> dict[str, np.ndarray]:
@@ -231,20 +263,22 @@ def _box(body: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     return (low + high) / 2, np.maximum(high - low, 1e-6) / 2, float(low[1])
 
 
-def draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
-    """One frame (m, v, 3), projected, far bones first; the joints of all but the first person are open."""
+def draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton, colours: Sequence[str] = ()) -> None:
+    """One frame (m, v, 3), projected, far bones first; the joints of all but the first person are open.
+
+    colours: each joint's, which a bone takes of its child; () are those of the sides.
+    """
     from matplotlib.collections import LineCollection
 
-    sides = joint_sides(skeleton)
+    edge = list(colours) or [SIDES[side] for side in joint_sides(skeleton)]
     for person, joints in enumerate(pose):
         there = np.isfinite(joints).all(1)
         if not there.any():
             continue
         bones = [(c, p) for c, p in skeleton.bones if there[c] and there[p]]
         bones.sort(key=lambda bone: float(joints[list(bone), 2].sum()))
-        colours = [SIDES[sides[c]] for c, _ in bones]
         lines = [joints[[c, p], :2] for c, p in bones]
-        axes.add_collection(LineCollection(lines, colors=colours, linewidths=1.8, capstyle="round"), autolim=False)
-        edge = [SIDES[side] for side in sides]
+        of_bones = [edge[c] for c, _ in bones]
+        axes.add_collection(LineCollection(lines, colors=of_bones, linewidths=1.8, capstyle="round"), autolim=False)
         fill = edge if person == 0 else "white"
         axes.scatter(joints[:, 0], joints[:, 1], s=7, c=fill, edgecolors=edge, linewidths=0.8, zorder=2)

@@ -47,9 +47,9 @@ class Row:
     labels: str
     """Labels used beyond the linear or kNN read-out: "0%", "1%", "100%"."""
     metric: str
-    """"top-1", "top-5", "kNN top-1", "class 3 top-1", "clustering accuracy", "MSE"."""
+    """"top-1", "top-5", "kNN top-1", "class 3 top-1", "clustering accuracy", "MSE", "RMSE"."""
     value: float
-    """Percent; of the metric "MSE" a mean squared error."""
+    """Percent; of the metrics "MSE" and "RMSE" an error in the unit of the clips."""
     seed: int
     fold: int
     """-1: the split has no folds."""
