@@ -150,6 +150,7 @@ class Resident:
         """The same clips, in the same memory, of which only those of an index have labels; the others' are -1."""
         other = copy.copy(self)
         other.labels = torch.full_like(self.labels, -1)
+        known = known.to(self.device)
         other.labels[known] = self.labels[known]
         return other
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import Resample, View
+from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.methods import MethodConfig
@@ -56,9 +57,10 @@ class Weights:
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
     labels: float | int | None = None
-    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), or all (None)."""
+    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), or all (None). A
+    method that reconstructs (`SESARConfig` with a decoder) sees the others as well, without their labels."""
     start: Weights | None = None
-    """Weights whose encoder this training starts from (fine-tuning)."""
+    """Weights whose encoder this training starts from (fine-tuning), and with it what `take_over` takes."""
     start_encoder: str = ""
     """Which of the start's `encoders` that is, by its name there; "" is the main one."""
     teacher: Weights | None = None
@@ -67,7 +69,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class OwnClassifier:
-    """Test the classifier that a supervised or distilled method trained itself."""
+    """Test the classifier that a supervised, semi-supervised or distilled method trained itself."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Evaluation:
 
     version: ClassVar[int] = 1
     weights: Weights
-    protocol: Linear | AugmentedLinear | KNN | OwnClassifier
+    protocol: Linear | AugmentedLinear | KNN | CompressedKNN | OwnClassifier
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""
