@@ -38,7 +38,7 @@ from skelkit.evaluate.strategy import Strategy, propose, seed_of, unlabelled
 from skelkit.files import SkelkitError
 
 ALL: dict[str, Strategy] = {
-    name: kind(clusters=6) if name in ("KT", "KJS") else kind()  # type: ignore[call-arg]
+    name: kind(**{"KT": {"clusters": 6}, "KJS": {"clusters": 6}, "DIS": {"hidden": 8, "steps": 20}}.get(name, {}))
     for name, kind in STRATEGIES.items()
 }
 NONE = torch.empty(0, dtype=torch.long)
