@@ -155,7 +155,18 @@ def test_the_measured_parts_fill_their_lines() -> None:
     *steps, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
     assert len(steps) == 4
     assert " / " in projection.reached
-    for lines in (bench.views(clips=2, rounds=2), crops, graphs, bodies, steps, bench.features(clips=3, rounds=1)):
+    ratios, differences = (bench.decoders(2, 4, 8, 5, rounds=1)[i::2] for i in (0, 1))
+    assert len(ratios) == len(differences) == 3
+    assert all(line.met for line in differences)
+    for lines in (
+        bench.views(clips=2, rounds=2),
+        ratios,
+        crops,
+        graphs,
+        bodies,
+        steps,
+        bench.features(clips=3, rounds=1),
+    ):
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
 
 

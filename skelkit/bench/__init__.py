@@ -28,6 +28,7 @@ from skelkit.bench.augmentation import interskeleton_views, views
 from skelkit.bench.byol_step import whole_step
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
+from skelkit.bench.sesar import decoders
 from skelkit.bench.stgcn import stgcn
 from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
 from skelkit.data.clips import COLUMNS, Clips
@@ -230,6 +231,11 @@ def byol() -> list[Line]:
     return [*stgcn(), *whole_step()]
 
 
+def sesar() -> list[Line]:
+    """Sparse semi-supervised learning: the weakened decoders."""
+    return decoders()
+
+
 Part = Callable[[], list[Line]]
 PARTS: dict[str, Part] = {
     "views": views,
@@ -241,5 +247,6 @@ PARTS: dict[str, Part] = {
     "mocap": kinematics,
     "interskeleton": interskeleton,
     "byol": byol,
+    "sesar": sesar,
 }
 """Every part by the name that the command line takes."""
