@@ -28,6 +28,7 @@ from skelkit.bench.augmentation import interskeleton_views, views
 from skelkit.bench.byol_step import whole_step
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
+from skelkit.bench.selection import selections
 from skelkit.bench.sesar import decoders
 from skelkit.bench.stgcn import stgcn
 from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
@@ -232,8 +233,8 @@ def byol() -> list[Line]:
 
 
 def sesar() -> list[Line]:
-    """Sparse semi-supervised learning: the weakened decoders."""
-    return decoders()
+    """Sparse semi-supervised learning: the weakened decoders, and which clips are labelled."""
+    return [*decoders(), *selections()]
 
 
 Part = Callable[[], list[Line]]
