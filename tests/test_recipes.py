@@ -18,17 +18,20 @@ from skelkit import augment, store
 from skelkit.data import preprocess
 from skelkit.data.skeleton import KINECT_V2
 from skelkit.data.views import DataSpec, Resample, View
+from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
 from skelkit.methods import METHODS, build
+from skelkit.models.decoder import WeakDecoder
+from skelkit.models.gru import BiGRU
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.recipes import PAPERS, ascal, at_tier, experiment, interskeleton, tiers
 from skelkit.recipes.experiment import Experiment, Tier
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
-from skelkit.train import SGD, Adam, Steps, Training
+from skelkit.train import SGD, Adam, Decay, Steps, Training
 
 TABLES = [f"table{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 10)] + [f"figure{n}" for n in (5, 6, 8, 9, 10, 11, 12)]
 
@@ -184,7 +187,8 @@ STEPS = [
 ]
 CONFIGS = [
     *(config for config, _ in METHODS.values()),
-    *(Recurrent, View, Resample, SGD, Adam, Steps, Training, Linear, KNN, *STEPS),
+    *(Recurrent, BiGRU, View, Resample, SGD, Adam, Steps, Decay, Training, Linear, KNN, CompressedKNN, WeakDecoder),
+    *STEPS,
     *(
         cls
         for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass)
