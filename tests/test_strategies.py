@@ -101,6 +101,15 @@ def test_a_selection_leaves_its_input_and_torchs_generator_as_they_were(name: st
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("labelled", [[], [3, 8]])
+def test_nothing_is_made_on_the_default_device(name: str, labelled: list[int]) -> None:
+    (features, p), known = blobs(), torch.tensor(labelled, dtype=torch.long)
+    with torch.device("meta"):  # what is made without a device named lands there, and cannot meet the features
+        found = propose(ALL[name], features, p if labelled else None, known, 7, seeded())
+    assert found.device.type == "cpu"
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_32_bit_features_are_taken(name: str) -> None:
     features, p = blobs()
     assert len(propose(ALL[name], features.float(), p.float(), torch.tensor([1, 2]), 9, seeded())) == 9

@@ -54,7 +54,7 @@ def propose(
                 f"{name}: {len(rows)} rows of probabilities for {clips} clips, or one whose sum is not 1; give the "
                 "softmax of each clip's class scores"
             )
-    chosen = torch.as_tensor(strategy.select(features, probabilities, labelled, n, generator)).flatten()
+    chosen = strategy.select(features, probabilities, labelled, n, generator)
     seen: set[Any] = set()
     for clip in chosen.tolist():
         if clip in seen:
