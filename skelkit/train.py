@@ -90,10 +90,7 @@ class WarmupCosine:
 
 @dataclass(frozen=True)
 class Decay:
-    """A learning rate that shrinks by a factor again and again.
-
-    Differs from the other schedules: a run that is cut short shrinks it less often, as the papers count steps.
-    """
+    """A learning rate that shrinks again and again, as papers count steps: in a shorter run less often."""
 
     epochs: int
     factor: float = 0.95
