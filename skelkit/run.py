@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
@@ -19,7 +18,7 @@ from skelkit import store
 from skelkit.data.clips import Clips
 from skelkit.data.library import load
 from skelkit.data.preprocess import preprocess
-from skelkit.data.protocols import Split, first_of_each_class, label_fraction, split
+from skelkit.data.protocols import Split, at_most, first_of_each_class, label_fraction, split
 from skelkit.data.views import DataSpec, Resident
 from skelkit.device import device
 from skelkit.evaluate.compression import CompressedKNN, compressed_knn
@@ -66,7 +65,7 @@ def prepare(data: Data) -> Prepared:
     """
     clips = load(data.name)
     chosen = split(clips, data.split, data.fold)
-    chosen = Split(chosen.name, *(_at_most(clips, side, data.clips) for side in (chosen.train, chosen.test)))
+    chosen = Split(chosen.name, *(at_most(clips, side, data.clips) for side in (chosen.train, chosen.test)))
     ready = preprocess(clips, data.steps)
     if len(ready) != len(clips):
         raise SkelkitError(
@@ -75,21 +74,6 @@ def prepare(data: Data) -> Prepared:
         )
     resident = Resident(ready, data.view, device())
     return Prepared(clips, chosen, resident, resident.through(data.eval_view or data.view))
-
-
-def _at_most(clips: Clips, index: np.ndarray, many: int | None) -> np.ndarray:
-    """At most so many of some clips, evenly over the classes; of a performance seen by cameras two stay."""
-    if many is None or len(index) <= many:
-        return index
-    actions = clips.column("action")[index]
-    alone = actions.max() + 1 + np.arange(len(index))
-    performance = pd.Series(np.where(actions < 0, alone, actions))
-    camera = performance.groupby(performance).cumcount()
-    together = min(2, camera.max() + 1)
-    firsts = np.flatnonzero(camera == 0)
-    firsts = firsts[np.argsort(clips.labels[index[firsts]], kind="stable")]
-    kept = performance[firsts[np.linspace(0, len(firsts) - 1, max(1, many // together)).astype(int)]]
-    return index[performance.isin(kept) & (camera < together)]
 
 
 def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from skelkit.data.clips import Clips
 from skelkit.files import SkelkitError
@@ -94,6 +95,21 @@ def leaked(clips: Clips, train: np.ndarray, test: np.ndarray) -> np.ndarray:
     """
     digests = np.array([hashlib.sha256(np.ascontiguousarray(clips[i]).tobytes()).digest() for i in range(len(clips))])
     return train & np.isin(digests, digests[test])
+
+
+def at_most(clips: Clips, index: np.ndarray, many: int | None) -> np.ndarray:
+    """At most so many of some clips, evenly over the classes; of a performance seen by cameras two stay."""
+    if many is None or len(index) <= many:
+        return index
+    actions = clips.column("action")[index]
+    alone = actions.max() + 1 + np.arange(len(index))
+    performance = pd.Series(np.where(actions < 0, alone, actions))
+    camera = performance.groupby(performance).cumcount()
+    together = min(2, camera.max() + 1)
+    firsts = np.flatnonzero(camera == 0)
+    firsts = firsts[np.argsort(clips.labels[index[firsts]], kind="stable")]
+    kept = performance[firsts[np.linspace(0, len(firsts) - 1, max(1, many // together)).astype(int)]]
+    return index[performance.isin(kept) & (camera < together)]
 
 
 def label_fraction(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
