@@ -42,7 +42,7 @@ lint: .venv/ready
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'skelkit needs Python >= 3.11; set PYTHON=')"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c requirements.lock torch
-	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[notebooks,dev,data]'
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[notebooks,dev,data,active]'
 	touch $@
 
 clean:

@@ -39,6 +39,17 @@ def normalised_distance(prediction: Float[Tensor, "b d"], target: Float[Tensor, 
     return difference.square().sum(1).mean()
 
 
+def frame_distance(x: Float[Tensor, "b 3 t v m"], x_hat: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, " b"]:
+    """L_re = |x_i - x^_i| of each clip (Li and Shlizerman 2020, Eq. 1): the L1 distance of its frames, their mean.
+
+    The paper prints no average; the mean over frames is that of the released codes of SESAR and Predict & Cluster. As
+    in the latter's, frames of zeros are padding and do not count; a clip without any other frame has distance 0.
+    """
+    counted = x.ne(0).any(4).any(3).any(1)  # (b t)
+    distance = (x.float() - x_hat.float()).abs().sum((1, 3, 4)) * counted
+    return distance.sum(1) / counted.sum(1).clamp(min=1)
+
+
 def soft_cross_entropy(
     student: Float[Tensor, "b c"], teacher: Float[Tensor, "b c"], temperature: float
 ) -> Float[Tensor, ""]:

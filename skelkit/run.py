@@ -23,6 +23,7 @@ from skelkit.data.protocols import Split, at_most, drawn_of_each_class, first_of
 from skelkit.data.views import DataSpec, Resident
 from skelkit.device import device
 from skelkit.evaluate.cluster import Cluster, cluster
+from skelkit.evaluate.compression import CompressedKNN, compressed_knn
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.inpainting import Inpainting, inpainting
 from skelkit.evaluate.knn import KNN, knn
@@ -32,6 +33,7 @@ from skelkit.evaluate.monitors import watch_collapse, watch_discriminator, watch
 from skelkit.files import SkelkitError, store_folder
 from skelkit.methods import build
 from skelkit.methods.distillation import DistillationConfig
+from skelkit.methods.sesar import SESARConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.representations import Joined
 from skelkit.provenance import provenance
@@ -90,16 +92,28 @@ def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
     return train_set[first_of_each_class(labels, weights.labels)]
 
 
+def _seen(weights: Weights, prepared: Prepared) -> tuple[Resident, np.ndarray]:
+    """What a training sees: the labelled clips; where it reconstructs, all, the others with the label -1."""
+    known = labelled(weights, prepared)
+    if isinstance(weights.method, SESARConfig) and weights.method.decoder is not None:
+        return prepared.resident.labelled(torch.from_numpy(known)), prepared.split.train
+    return prepared.resident, known
+
+
 def untrained(weights: Weights) -> tuple[Any, Generator]:
     """The method as its training starts, and the generator that its training draws from."""
     prepared = prepare(weights.data)
     rng = _seeded(weights.seed)
     encoder: nn.Module = weights.encoder.build(prepared.spec)
+    start = weights.start and trained(weights.start)
     if weights.start is not None:
-        encoder = named(trained(weights.start), weights.start_encoder)
+        encoder = named(start, weights.start_encoder)
         if weights.start.seed != weights.seed:  # the start was made from its own
             torch.manual_seed(weights.seed)
-    return build(weights.method, encoder, prepared.spec, rng).to(device()), rng
+    method = build(weights.method, encoder, prepared.spec, rng).to(device())
+    if start is not None and hasattr(method, "take_over"):
+        method.take_over(start)
+    return method, rng
 
 
 def _seeded(seed: int) -> Generator:
@@ -141,8 +155,7 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
         checkpoint = store_folder() / "checkpoints" / f"{store.key(weights)}.safetensors"
         history = train(
             method,
-            prepared.resident,
-            labelled(weights, prepared),
+            *_seen(weights, prepared),
             weights.training,
             rng,
             checkpoint=checkpoint,
@@ -169,7 +182,7 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
 def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callback]:
     """What is watched during a training; it changes and chooses nothing."""
     split, plain, epochs = prepared.split, prepared.plain, weights.training.schedule.epochs
-    if isinstance(weights.method, SupervisedConfig | DistillationConfig):
+    if isinstance(weights.method, SupervisedConfig | DistillationConfig | SESARConfig):
         return [watch_test_clips(plain, split.test)]
     monitors = [watch_neighbours(plain, split.train, len(prepared.clips.classes), epochs)]
     monitors += [watch_collapse()] if hasattr(method, "projections") else []
@@ -234,7 +247,7 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     classes, protocol = len(prepared.clips.classes), evaluation.protocol
     known, asked = train_labels >= 0, test_labels >= 0  # unlabelled clips pretrain, and no more
     train_labels, test_labels = train_labels[known], test_labels[asked]
-    if isinstance(protocol, Linear | AugmentedLinear | KNN | Cluster):
+    if isinstance(protocol, Linear | AugmentedLinear | KNN | CompressedKNN | Cluster):
         found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
         found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
         train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
@@ -244,6 +257,8 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
             return knn(protocol, ours, theirs, classes)
         if isinstance(protocol, Cluster):
             return cluster(protocol, ours, theirs, classes, evaluation.weights.seed)
+        if isinstance(protocol, CompressedKNN):
+            return compressed_knn(protocol, ours, theirs, classes, _seeded(evaluation.weights.seed))
         if isinstance(protocol, Linear):
             return linear(protocol, ours, theirs, classes, _seeded(evaluation.weights.seed))
         encoders = [named(trained(evaluation.weights), evaluation.encoder)]
@@ -305,17 +320,12 @@ def rows_folder(tier: str) -> Path | None:
 
 def rows_of(experiment: Experiment) -> list[Row]:
     """The committed (or, below tier `reduced`, stored) rows of an experiment, found by key; the cell is the asker's."""
-    by_key = _rows_by_key(experiment.cell.paper, experiment.tier)
+    paper, folder = experiment.cell.paper, rows_folder(experiment.tier)
+    path = results.file_of(paper, folder)
+    by_key = _read_rows(paper, folder, path.stat().st_mtime_ns if path.exists() else 0)
     rows = by_key.get(store.key(experiment.evaluation), [])
     here = [replace(row, **asdict(experiment.cell), variant=experiment.variant) for row in rows]
     return list({(row.metric, row.selection): row for row in here}.values())
-
-
-def _rows_by_key(paper: str, tier: str) -> dict[str, list[Row]]:
-    folder = rows_folder(tier)
-    path = results.file_of(paper, folder)
-    changed = path.stat().st_mtime_ns if path.exists() else 0
-    return _read_rows(paper, folder, changed)
 
 
 @lru_cache(maxsize=8)

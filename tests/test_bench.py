@@ -14,7 +14,7 @@ import torch
 
 from skelkit import bench, run
 from skelkit.augment import CropResize, JointJitter, Reverse, Shear
-from skelkit.bench import Line, augmentation, byol_step, sequences
+from skelkit.bench import Line, augmentation, byol_step, selection, sequences
 from skelkit.bench.roofline import Roofline
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
@@ -157,8 +157,12 @@ def test_the_measured_parts_fill_their_lines() -> None:
     *step, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
     assert len(step) == 4
     assert " / " in projection.reached
+    ratios, differences = (bench.decoders(2, 4, 8, 5, rounds=1)[i::2] for i in (0, 1))
+    assert len(ratios) == len(differences) == 3
+    assert all(line.met for line in differences)
     for lines in (
         bench.views(clips=2, rounds=2),
+        ratios,
         crops,
         graphs,
         bodies,
@@ -196,6 +200,39 @@ def test_lengths_run_from_hdm05s_shortest_to_its_longest() -> None:
     lengths = sequences.drawn_lengths(21).tolist()
     assert lengths[::2] == list(sequences.LENGTHS)
     assert lengths == sorted(lengths)
+
+
+def test_each_strategy_is_measured_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def here(call: str, module: str) -> tuple[float, float]:
+        asked.append((call, module))
+        return 121.0, 3999.0
+
+    monkeypatch.setattr("skelkit.bench.selection.in_a_process", here)
+    lines = selection.selections(clips=400, dim=8, classes=3)
+    calls = [f"selected({name!r}, 400, 8, 3)" for name in ("KT", "KJS", "CS")]
+    assert asked == [(call, "skelkit.bench.selection") for call in calls]
+    assert [line.met for line in lines] == [False, True, False, True, None, True]
+    assert lines[0].measured.startswith("KT selects 4 of 400 clips")
+
+
+@pytest.mark.parametrize("name", selection.MADE)
+def test_a_measured_selection_is_made_and_its_memory_counted(name: str) -> None:
+    seconds, peak = selection.selected(name, 500, 4, 3)
+    assert seconds > 0
+    assert peak > 0
+
+
+def test_the_clips_to_select_from_lie_around_a_centre_a_class() -> None:
+    features, probabilities = selection.features_of(3000, 50, 3)
+    assert features.dtype == torch.float32
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(3000))
+    rng = torch.Generator().manual_seed(0)
+    noise, centres = torch.randn(3000, 50, generator=rng), torch.randn(3, 50, generator=rng)
+    away = (features - noise - centres[:, None]).abs().amax(2)  # (3 centres, 3000 clips)
+    assert (away < 1e-5).sum(0).tolist() == [1] * 3000
+    assert (away < 1e-5).any(1).all()
 
 
 def test_a_part_that_does_not_exist_is_named() -> None:

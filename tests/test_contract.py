@@ -23,6 +23,7 @@ from skelkit.data.views import Batch, DataSpec
 from skelkit.methods import METHODS, build
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.agcn import AGCN
+from skelkit.models.decoder import WeakDecoder
 from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
@@ -54,6 +55,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"decoder": DECODER, "pieces": None, "future": 0.4, "reverse": True, "fed": True},
     ],
     "distillation": [{"steps": (Shear(),), "temperature": 2.0}],
+    "predict_cluster": [{}, {"decoder": WeakDecoder("fixed weights")}, {"decoder": WeakDecoder("none", None)}],
+    "sesar": [{}, {"decoder": None, "initial": None}, {"decoder": WeakDecoder("none"), "cross_entropy": "sum"}],
 }
 """Settings of each method's config, the first of them with every encoder and scene; a method that is added to METHODS
 is tested as it is, or with its own line here."""

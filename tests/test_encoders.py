@@ -19,13 +19,15 @@ from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
 from skelkit.models.agcn import AGCN, AGCNEncoder, GraphConvolution
 from skelkit.models.graph import agcn_partitions, stgcn_partitions
-from skelkit.models.gru import BiGRU, BiGRUEncoder
+from skelkit.models.gru import BiGRU, BiGRUEncoder, last_frames
 from skelkit.models.hcn import HCN, HCNEncoder
 from skelkit.models.stgcn import STGCN
 
 SMALL = [
     BiGRU(8),
     BiGRU(8, directions="two forward"),
+    BiGRU(8, padding="left out"),
+    BiGRU(8, directions="two forward", padding="left out", initial=0.3),
     HCN(8),
     HCN(8, image=16),
     AGCN(8),
@@ -175,6 +177,38 @@ def test_two_forward_is_a_bidirectional_gru_stepped_frame_by_frame() -> None:
             for name, p in gru.named_parameters():
                 expected = twin.get_parameter(name.replace("l0", f"l{i}") + end).grad
                 assert_close(p.grad, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("directions", ["both ways", "two forward"])
+def test_padding_that_is_left_out_is_as_if_it_were_not_there(directions: Any) -> None:
+    """Each clip with its zeros, in a batch, against the clip alone without them; absences within it are read."""
+    encoder, x = built(BiGRU(6, 3, directions, padding="left out")), some_clips(4, 9)
+    reading = built(BiGRU(6, 3, directions))
+    ends = (9, 5, 1, 7)
+    for clip, end in zip(x, ends, strict=True):
+        clip[:, end:] = 0
+    x[0, :, 3:5] = 0  # nobody is there for a while
+    x[3, ..., 1] = 0
+    together = encoder(x)
+    for i, end in enumerate(ends):
+        assert_close(together[i : i + 1], reading(x[i : i + 1, :, :end]))
+    assert_close(together[0], reading(x)[0])
+    assert not torch.isclose(together[1:], reading(x)[1:]).all(1).any()
+
+
+def test_what_padding_is_left_out_by_hand() -> None:
+    x = torch.zeros(4, 3, 5, 15, 2)
+    x[0, 1, 4, 3, 1] = -0.5
+    x[1, 0, 2] = 1.0
+    x[2, 2, 0, 7, 0] = 1e-9
+    assert last_frames(x).tolist() == [4, 2, 0, 0]
+    assert built(BiGRU(6, padding="left out"))(x).isfinite().all()
+
+
+def test_weights_start_evenly_up_to_the_limit_that_is_given() -> None:
+    for p in built(BiGRU(16, 2, initial=0.05)).parameters():
+        assert 0.04 < p.abs().max() <= 0.05
+    assert built(BiGRU(16, 2)).first[0].weight_hh_l0.abs().max() > 0.2  # torch's own: 1 / 4
 
 
 def test_a_frame_is_read_in_the_order_joint_axis_person() -> None:

@@ -20,7 +20,7 @@ PACKAGE = Path(skelkit.__file__).parent
 BLOCKED = (
     *("matplotlib", "seaborn", "openTSNE", "IPython", "papermill", "nbformat", "nbconvert", "nbclient", "ipywidgets"),
     *("ipykernel", "jupyter", "jupyter_client", "jupyter_core", "jupyterlab", "notebook", "mpl_toolkits", "PIL"),
-    *("beartype", "hypothesis", "pytest", "h5py", "pooch"),
+    *("beartype", "hypothesis", "pytest", "h5py", "pooch", "skactiveml", "makefun"),
 )
 
 GPU_NODE = f'''

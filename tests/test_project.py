@@ -18,7 +18,7 @@ ROOT = project_root()
 SOURCES = sorted((ROOT / "skelkit").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [Requirement(text) for extra in ("notebooks", "data", "dev") for text in EXTRAS[extra]]
+DIRECT = [Requirement(text) for extra in ("notebooks", "data", "active", "dev") for text in EXTRAS[extra]]
 DIRECT += [Requirement(text) for text in PROJECT["dependencies"]]
 
 
@@ -75,7 +75,7 @@ def test_environment_yml_installs_the_package_and_nothing_else() -> None:
     assert re.fullmatch(r"python *>= *3\.11", python)
     assert rest[:2] == ["pip", "pip:"]
     assert re.fullmatch(r"-[rc] requirements\.lock", rest[2])
-    assert re.fullmatch(r"(-e|--editable) \.\[notebooks, ?dev, ?data\]", rest[3])
+    assert re.fullmatch(r"(-e|--editable) \.\[notebooks, ?dev, ?data, ?active\]", rest[3])
     assert len(rest) == 4
     assert PROJECT["requires-python"] == ">=3.11"
 

@@ -20,11 +20,14 @@ from skelkit.data import preprocess
 from skelkit.data.skeleton import KINECT_V2
 from skelkit.data.views import DataSpec, Resample, View, Whole
 from skelkit.evaluate.cluster import Cluster
+from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
 from skelkit.methods import METHODS, build
+from skelkit.models.decoder import WeakDecoder
+from skelkit.models.gru import BiGRU
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
 from skelkit.models.sequences import Bidirectional, Decoder
@@ -32,7 +35,7 @@ from skelkit.recipes import PAPERS, ascal, at_tier, experiment, interskeleton, t
 from skelkit.recipes.experiment import Experiment, Tier
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
-from skelkit.train import SGD, Adam, Steps, Training
+from skelkit.train import SGD, Adam, Decay, Steps, Training
 
 TABLES = [f"table{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 10)] + [f"figure{n}" for n in (5, 6, 8, 9, 10, 11, 12)]
 
@@ -188,25 +191,9 @@ STEPS = [
 ]
 CONFIGS = [
     *(config for config, _ in METHODS.values()),
-    *(
-        Recurrent,
-        Bidirectional,
-        Decoder,
-        View,
-        Resample,
-        Whole,
-        Pieces,
-        PartMask,
-        SGD,
-        Adam,
-        Steps,
-        Training,
-        Linear,
-        KNN,
-        Cluster,
-        Inpainting,
-        *STEPS,
-    ),
+    *(Recurrent, Bidirectional, Decoder, BiGRU, WeakDecoder, View, Resample, Whole, Pieces, PartMask),
+    *(SGD, Adam, Steps, Decay, Training, Linear, KNN, CompressedKNN, Cluster, Inpainting),
+    *STEPS,
     *(
         cls
         for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass)

@@ -21,13 +21,17 @@ from skelkit.augment import LeftRightDrop
 from skelkit.data.clips import Clips
 from skelkit.data.views import Resample, View
 from skelkit.evaluate.cluster import Cluster, cluster
+from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear, linear
 from skelkit.files import SkelkitError
 from skelkit.methods.byol import BYOLConfig
 from skelkit.methods.distillation import DistillationConfig
+from skelkit.methods.predict_cluster import PredictClusterConfig
+from skelkit.methods.sesar import SESARConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.agcn import AGCN
+from skelkit.models.gru import BiGRU
 from skelkit.models.rnn import RecurrentEncoder
 from skelkit.recipes import ascal, at_tier
 from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, Weights
@@ -330,6 +334,44 @@ def distilled(**changes: Any) -> Weights:
     teacher = ascal.baseline(weights(), "gru")
     student = replace(teacher, encoder=replace(teacher.encoder, width=4), method=DistillationConfig(), teacher=teacher)
     return replace(student, **changes)
+
+
+SEMI = Training(Adam(0.001), Steps(1), batch=20)
+
+
+def test_a_method_that_reconstructs_sees_every_training_clip_and_a_few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    quick = run.train
+
+    def noting(method: Any, data: Any, members: np.ndarray, *arguments: Any, **options: Any) -> Any:
+        seen.append((len(members), int((data.labels >= 0).sum())))
+        return quick(method, data, members, *arguments, **options)
+
+    monkeypatch.setattr(run, "train", noting)
+    for config in (SESARConfig(), SESARConfig(decoder=None)):
+        chosen = weights(encoder=BiGRU(4, 1), method=config, training=SEMI, labels=0.5)
+        rows = run.evaluate(Experiment(CELL, Evaluation(chosen, OwnClassifier()), tier="smoke"))
+        assert {(row.metric, row.selection) for row in rows} >= {("top-1", "last"), ("top-1", "best test epoch")}
+        assert {row.n_train for row in rows} == {20}
+    everyone = len(run.prepare(chosen.data).clips)
+    assert seen == [(40, 20), (20, everyone)]  # C is not shown what it cannot learn from
+
+
+def test_ric_starts_from_encoder_and_decoder_of_its_pretraining() -> None:
+    before = weights(encoder=BiGRU(4, 1), method=PredictClusterConfig(), training=SEMI)
+    after = replace(before, method=SESARConfig(), start=before, labels=0.5)
+    ours, theirs = run.untrained(after)[0].state_dict(), run.trained(before).state_dict()
+    assert {name for name in ours if name not in theirs} == {"classifier.weight", "classifier.bias"}
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+
+
+def test_compressed_features_have_a_row_of_their_own_and_repeat_themselves() -> None:
+    chosen = weights(encoder=BiGRU(8, 1), method=PredictClusterConfig(), training=SEMI)
+    whole = at_tier(Experiment(CELL, Evaluation(chosen, CompressedKNN(parts=(2, 4)))), "smoke")
+    assert whole.evaluation.protocol == CompressedKNN(parts=(2, 4), epochs=2)
+    (row,) = run.evaluate(whole)
+    assert (row.metric, row.selection, row.n_train) == ("kNN top-1", "last", 40)
+    assert run.evaluate(whole, recompute=True)[0].value == row.value
 
 
 def test_a_distilled_student_is_tested_by_its_own_classifier_and_its_weights_hold_no_teacher() -> None:

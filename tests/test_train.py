@@ -25,7 +25,7 @@ from skelkit.methods import build
 from skelkit.methods.ascal import ASCALConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.rnn import Recurrent
-from skelkit.train import SGD, Adam, History, Steps, Training, WarmupCosine, train
+from skelkit.train import SGD, Adam, Decay, History, Steps, Training, WarmupCosine, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS_AN_EPOCH = 3  # 20 clips in batches of 8
@@ -216,6 +216,50 @@ def test_the_rate_changes_from_step_to_step_and_drops_only_between_epochs() -> N
         np.testing.assert_allclose(-np.diff(method.seen), expected, atol=1e-6)
         np.testing.assert_allclose(method.done, np.arange(1, 7) / 6)
     np.testing.assert_allclose(expected, [0.1] * 3 + [0.01] * 3)
+
+
+def test_a_decay_by_hand_counts_steps_or_epochs() -> None:
+    """Four steps an epoch: after 1000 steps, 250 epochs, the rate is 0.95, and after 2000 its square."""
+    decay = Decay(600)
+    found = [decay.rate(epoch, 4) for epoch in (0, 249.75, 250, 499.75, 500)]
+    np.testing.assert_allclose(found, [1, 1, 0.95, 0.95, 0.9025], atol=1e-12)
+    official = [Decay(6, 0.95, every=2, of="epochs").rate(epoch, 4) for epoch in (0, 1.75, 2, 3.75, 4)]
+    np.testing.assert_allclose(official, [1, 1, 0.95, 0.95, 0.9025], atol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [3, 7, 49, 630])
+def test_a_decay_falls_at_the_very_step_whatever_an_epoch_has(steps: int) -> None:
+    decay = Decay(10, 0.5, every=10)
+    found = [decay.rate(epoch + i / steps, steps) for epoch in range(10) for i in range(steps)]
+    np.testing.assert_allclose(found, [0.5 ** (step // 10) for step in range(10 * steps)])
+
+
+def test_the_loop_decays_step_by_step() -> None:
+    seen: list[float] = []
+    method = OneNumber(lambda x, _: x)  # a slope of 1: each step subtracts the rate
+    schedule = Decay(4, 0.5, every=2 * STEPS_AN_EPOCH)
+    trained(method, schedule=schedule, callbacks=[lambda _, m: seen.append(m.x.item()) or {}])
+    np.testing.assert_allclose(-np.diff([1.0, *seen]), [0.3, 0.3, 0.15, 0.15], atol=1e-6)
+
+
+# A slope of 3 and one of 4 make a gradient of length 5.
+@pytest.mark.parametrize(("clip", "expected"), [(None, (3, 4)), (25.0, (3, 4)), (5.0, (3, 4)), (0.5, (0.3, 0.4))])
+def test_a_longer_gradient_is_scaled_to_the_clips_length_and_keeps_its_direction(clip: Any, expected: Any) -> None:
+    class Slopes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+
+        def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+            return {"loss": (3 * self.a + 4 * self.b).sum()}
+
+        def after_step(self, done: float) -> None:
+            pass
+
+    method, clips = Slopes(), clips_of(4)
+    training = Training(SGD(1.0, momentum=0.0), Steps(1), batch=4, clip=clip)
+    train(method, resident_of(clips), np.arange(4), training, Generator().manual_seed(0))
+    assert (-method.a.item(), -method.b.item()) == pytest.approx(expected, rel=1e-4)
 
 
 class TwoRates(nn.Module):

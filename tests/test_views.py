@@ -247,6 +247,16 @@ def test_another_view_shows_the_same_clips_in_the_same_memory_and_leaves_the_fir
     assert middle.frames.data_ptr() == whole.frames.data_ptr()
 
 
+def test_labels_that_are_not_known_are_minus_1_and_the_first_keeps_its_own() -> None:
+    whole = resident(View(6))
+    part = whole.labelled(torch.tensor([3, 0]))
+    assert part.labels.tolist() == [0, -1, -1, 1]
+    assert whole.labels.tolist() == [0, 1, -1, 1]
+    assert part.batch(torch.arange(4), torch.tensor([1, 3])).labels.tolist() == [-1, 1]
+    assert part.frames.data_ptr() == whole.frames.data_ptr()
+    assert whole.labelled(torch.tensor([], dtype=torch.long)).labels.tolist() == [-1] * 4
+
+
 # ── whole clips ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

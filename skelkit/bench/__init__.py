@@ -28,7 +28,9 @@ from skelkit.bench.augmentation import interskeleton_views, views
 from skelkit.bench.byol_step import whole_step
 from skelkit.bench.mocap import kinematics
 from skelkit.bench.reading import data
+from skelkit.bench.selection import selections
 from skelkit.bench.sequences import longt_gan
+from skelkit.bench.sesar import decoders
 from skelkit.bench.stgcn import stgcn
 from skelkit.bench.timing import Line, in_a_process, now, resident_mb, spread, turns
 from skelkit.data.clips import COLUMNS, Clips
@@ -231,6 +233,11 @@ def byol() -> list[Line]:
     return [*stgcn(), *whole_step()]
 
 
+def sesar() -> list[Line]:
+    """Sparse semi-supervised learning: the weakened decoders, and which clips are labelled."""
+    return [*decoders(), *selections()]
+
+
 Part = Callable[[], list[Line]]
 PARTS: dict[str, Part] = {
     "views": views,
@@ -243,5 +250,6 @@ PARTS: dict[str, Part] = {
     "interskeleton": interskeleton,
     "byol": byol,
     "longt_gan": longt_gan,
+    "sesar": sesar,
 }
 """Every part by the name that the command line takes."""

@@ -176,6 +176,14 @@ class Resident:
         other.view = view
         return other
 
+    def labelled(self, known: Int[Tensor, " n"]) -> Resident:
+        """The same clips, in the same memory, of which only those of an index have labels; the others' are -1."""
+        other = copy.copy(self)
+        other.labels = torch.full_like(self.labels, -1)
+        known = known.to(self.device)
+        other.labels[known] = self.labels[known]
+        return other
+
     def clips(self, index: Int[Tensor, " b"]) -> Float[Tensor, "b 3 t v m"]:
         """The clips of an index, as the view fits them."""
         position = self.view.positions(self.lengths[index])  # (b t)

@@ -16,6 +16,8 @@ from skelkit.methods.byol import BYOL, BYOLConfig
 from skelkit.methods.distillation import Distillation, DistillationConfig
 from skelkit.methods.interskeleton import InterSkeleton, InterSkeletonConfig
 from skelkit.methods.longt_gan import LongTGAN, LongTGANConfig
+from skelkit.methods.predict_cluster import PredictCluster, PredictClusterConfig
+from skelkit.methods.sesar import SESAR, SESARConfig
 from skelkit.methods.supervised import Supervised, SupervisedConfig
 
 
@@ -25,7 +27,7 @@ class Method(Protocol):
     Some methods have more: `rates(done)` gives submodules a learning rate of their own (`Supervised`), `projections`
     are the newest embeddings (n d), whose spread is watched (`BYOL`), `newest` the losses of a generator and of its
     discriminator, lest the latter win (`LongTGAN`), `learn_from(teacher)` takes the network of
-    `Weights.teacher` (`Distillation`).
+    `Weights.teacher` (`Distillation`), `take_over(start)` takes more than the encoder of `Weights.start` (`SESAR`).
     """
 
     @property
@@ -49,6 +51,8 @@ METHODS: dict[str, tuple[type, type]] = {
     "distillation": (DistillationConfig, Distillation),
     "interskeleton": (InterSkeletonConfig, InterSkeleton),
     "longt_gan": (LongTGANConfig, LongTGAN),
+    "predict_cluster": (PredictClusterConfig, PredictCluster),
+    "sesar": (SESARConfig, SESAR),
     "supervised": (SupervisedConfig, Supervised),
 }
 """Every method by name: its config and its module, built as `module(config, encoder, data, rng)`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skelkit.data.views import DataSpec
@@ -22,7 +22,14 @@ class BiGRU:
     """Stacked layers; each reads both directions of the one below."""
     directions: Literal["both ways", "two forward"] = "both ways"
     """"both ways" is a bidirectional GRU. "two forward" is what the released code computes: it steps such a GRU frame
-    by frame, so that the second direction runs forward in time as well."""
+    by frame, so that the second direction runs forward in time as well. The released PyTorch codes of Predict & Cluster
+    (Su et al. 2020) and SESAR (Li and Shlizerman 2020) do so too; Predict & Cluster's TensorFlow code does not."""
+    padding: Literal["read", "left out"] = "read"
+    """Whether all-zero frames at a clip's end are read like any others, or left out, so that each direction begins and
+    ends with the clip, as Predict & Cluster's `sequence_length` has it. Thoker et al. have none: they resample."""
+    initial: float | None = None
+    """Weights and biases start as U[-initial, initial]; None: torch's own, U[-1/sqrt(H), 1/sqrt(H)]. SESAR's released
+    code has 0.05, and its paper says nothing."""
 
     def build(self, data: DataSpec) -> BiGRUEncoder:
         """The module for this skeleton and number of persons; initialised from torch's global generator."""
@@ -43,16 +50,40 @@ class BiGRUEncoder(nn.Module):
         sizes = [inputs] + [self.out_dim] * (config.layers - 1)
         self.first = nn.ModuleList(nn.GRU(size, config.width, batch_first=True) for size in sizes)
         self.second = nn.ModuleList(nn.GRU(size, config.width, batch_first=True) for size in sizes)
+        if config.initial is not None:
+            start_evenly(self, config.initial)
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
         """A frame is read in the order joint, axis, person, as in the released code."""
         states = x.permute(0, 2, 3, 1, 4).flatten(2)  # (b t v3m)
+        lengths = last_frames(x) + 1 if self.config.padding == "left out" else None
         for first, second in zip(self.first, self.second, strict=True):
             # A direction runs over all frames in one call: twice as fast as both together frame by frame.
-            forth, back = first(states)[0], second(self._turned(states))[0]
-            states = torch.cat([forth, self._turned(back)], 2)  # (b t 2h)
-        return torch.cat([forth[:, -1], back[:, -1]], 1)
+            forth, back = first(states)[0], second(self._turned(states, lengths))[0]
+            states = torch.cat([forth, self._turned(back, lengths)], 2)  # (b t 2h)
+        if lengths is None:
+            return torch.cat([forth[:, -1], back[:, -1]], 1)
+        end = (lengths - 1)[:, None, None].expand(-1, 1, forth.shape[2])
+        return torch.cat([forth.gather(1, end), back.gather(1, end)], 2)[:, 0]  # what ran on after it is not read
 
-    def _turned(self, states: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
-        """Time as the second direction sees it."""
-        return states.flip(1) if self.config.directions == "both ways" else states
+    def _turned(self, states: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None) -> Float[Tensor, "b t d"]:
+        """Time as the second direction sees it; padding stays at the end."""
+        if self.config.directions == "two forward":
+            return states
+        if lengths is None:
+            return states.flip(1)
+        time = torch.arange(states.shape[1], device=states.device)
+        back = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)  # (b t)
+        return states.gather(1, back[:, :, None].expand_as(states))
+
+
+def last_frames(x: Float[Tensor, "b 3 t v m"]) -> Int[Tensor, " b"]:
+    """The number of each clip's last frame that is not all zeros, from 0; 0 for a clip of zeros."""
+    time = torch.arange(x.shape[2], device=x.device)
+    return (time * x.ne(0).any(4).any(3).any(1)).amax(1)
+
+
+def start_evenly(module: nn.Module, limit: float) -> None:
+    """Draw every parameter from U[-limit, limit], by torch's global generator."""
+    for parameter in module.parameters():
+        nn.init.uniform_(parameter, -limit, limit)

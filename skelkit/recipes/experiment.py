@@ -9,6 +9,7 @@ from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import AnyView, View
 from skelkit.evaluate.cluster import Cluster
+from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
@@ -67,9 +68,10 @@ class Weights:
     """Initialisation, order, augmentations and label draws all derive from it."""
     labels: float | int | PerClass | None = None
     """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
-    that are drawn, or all (None)."""
+    that are drawn, or all (None). A method that reconstructs (`SESARConfig` with a decoder) sees the others as well,
+    without their labels."""
     start: Weights | None = None
-    """Weights whose encoder this training starts from (fine-tuning)."""
+    """Weights whose encoder this training starts from (fine-tuning), and with it what `take_over` takes."""
     start_encoder: str = ""
     """Which of the start's `encoders` that is, by its name there; "" is the main one."""
     teacher: Weights | None = None
@@ -78,7 +80,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class OwnClassifier:
-    """Test the classifier that a supervised or distilled method trained itself."""
+    """Test the classifier that a supervised, semi-supervised or distilled method trained itself."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Evaluation:
 
     version: ClassVar[int] = 1
     weights: Weights
-    protocol: Linear | AugmentedLinear | KNN | Cluster | Inpainting | OwnClassifier
+    protocol: Linear | AugmentedLinear | KNN | CompressedKNN | Cluster | Inpainting | OwnClassifier
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""

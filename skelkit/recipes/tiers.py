@@ -8,6 +8,7 @@ from typing import Any, get_args
 from skelkit.augment import CropResize
 from skelkit.data.datasets import READERS
 from skelkit.data.views import Whole
+from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
@@ -81,6 +82,8 @@ def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
     if isinstance(protocol, Linear | AugmentedLinear):
         epochs = min(protocol.schedule.epochs, limits.linear_epochs)
         protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
+    if isinstance(protocol, CompressedKNN):
+        protocol = replace(protocol, epochs=min(protocol.epochs, limits.linear_epochs))
     weights = _shorter(evaluation.weights, limits)
     replaced = weights.data.name != evaluation.weights.data.name
     evaluation = replace(
