@@ -5,7 +5,7 @@ The rows of other authors stand among the published cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,8 +14,7 @@ from skelkit.augment import aggressive, conservative
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, settled, supervised, untrained
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
-from skelkit.recipes.places import Place, places
-from skelkit.recipes.tiers import at_tier
+from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
 from skelkit.train import SGD, Steps
 
 __all__ = ["distilled", "everything", "finetuning", "pretraining", "setting", "settled", "supervised", "untrained"]
@@ -43,13 +42,10 @@ def _shares(dataset: str) -> tuple[float, ...]:
     return SHARES.get(dataset, (0.05, 0.1, 0.2))
 
 
-Cells = Iterator[tuple[Cell, Evaluation]]
-
-
 def _experiments(
     dataset: str,
     endings: Sequence[str] | None,
-    cells: Callable[[Place, Callable[..., Weights]], Cells],
+    cells: Callable[[Place, Pretrain], Cells],
     *,
     tier: Tier = "paper",
     variant: Variant = "paper",
@@ -57,15 +53,12 @@ def _experiments(
     width: float = 1.0,
 ) -> list[Experiment]:
     """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
-    found = []
-    for seed in range(seeds):
-        for place in places(setting(dataset), endings):
-            pretrain = partial(pretraining, dataset, place.split, place.fold, seed, width=width)
-            for cell, evaluation in cells(place, pretrain):
-                if evaluation.weights.data.split != place.split:  # pretraining has a training set of its own
-                    evaluation = replace(evaluation, split=place.split)
-                found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
-    return found
+
+    def pretrain(place: Place, seed: int) -> Pretrain:
+        return partial(pretraining, dataset, place.split, place.fold, seed, width=width)
+
+    columns = places(setting(dataset), endings)
+    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
 
 
 def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:

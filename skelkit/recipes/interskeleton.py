@@ -6,14 +6,13 @@ The rows of other authors stand among the published cells alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from skelkit.augment import CropResize, JointJitter
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant
 from skelkit.recipes.interskeleton_settings import (
     augmentation,
     finetuning,
@@ -22,8 +21,7 @@ from skelkit.recipes.interskeleton_settings import (
     supervised,
     untrained,
 )
-from skelkit.recipes.places import Place, places
-from skelkit.recipes.tiers import at_tier
+from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
 from skelkit.train import SGD, Steps
 
 __all__ = ["augmentation", "everything", "finetuning", "pretraining", "setting", "supervised", "untrained"]
@@ -66,26 +64,19 @@ def _linear(dataset: str) -> Any:
 def _experiments(
     dataset: str,
     endings: Sequence[str] | None,
-    cells: Callable[[Place, Callable[..., Weights]], Iterator[tuple[Cell, Evaluation]]],
+    cells: Callable[[Place, Pretrain], Cells],
     *,
     tier: Tier = "paper",
     variant: Variant = "paper",
     seeds: int = 1,
 ) -> list[Experiment]:
     """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
-    found = []
-    for seed in range(seeds):
-        for place in places(setting(dataset), endings):
-            pretrain = partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
-            for cell, evaluation in cells(place, pretrain):
-                evaluation = _tested_on(evaluation, place.split)
-                found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
-    return found
 
+    def pretrain(place: Place, seed: int) -> Pretrain:
+        return partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
 
-def _tested_on(evaluation: Evaluation, split: str) -> Evaluation:
-    """Where pretraining has a training set of its own, say on which the classifier is trained."""
-    return evaluation if evaluation.weights.data.split == split else replace(evaluation, split=split)
+    columns = places(setting(dataset), endings)
+    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
 
 
 def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:

@@ -5,7 +5,7 @@ The rows of other authors stand among the published cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,7 @@ from skelkit.recipes.longt_gan_settings import (
     unsupervised_lstm,
     untrained,
 )
-from skelkit.recipes.places import Place, places
-from skelkit.recipes.tiers import at_tier
+from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
 from skelkit.train import SGD, Adam, Steps
 
 __all__ = [
@@ -41,8 +40,6 @@ CACHED = Linear(SGD(lr=0.1), Steps(100, drops=(0.6, 0.8)), batch=16, standardise
 """A linear evaluation on standardised features, as our own extensions take it: at 5e-4 fifty epochs of two hundred
 clips would not be enough for anybody."""
 
-Cells = Iterator[tuple[Cell, Evaluation]]
-
 
 def _linear(dataset: str) -> Linear:
     return LINEAR if dataset in PAPERS_OWN else CACHED
@@ -51,19 +48,19 @@ def _linear(dataset: str) -> Linear:
 def _experiments(
     dataset: str,
     endings: Sequence[str] | None,
-    cells: Callable[[Place, Callable[..., Weights]], Cells],
+    cells: Callable[[Place, Pretrain], Cells],
     *,
     tier: Tier = "paper",
     variant: Variant = "paper",
     seeds: int = 1,
 ) -> list[Experiment]:
     """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
-    found = []
-    for seed in range(seeds):
-        for place in places(setting(dataset), endings, setting(dataset).folds):
-            pretrain = partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
-            found += [at_tier(Experiment(*made, variant=variant), tier) for made in cells(place, pretrain)]
-    return found
+
+    def pretrain(place: Place, seed: int) -> Pretrain:
+        return partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
+
+    columns = places(setting(dataset), endings, setting(dataset).folds)
+    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
 
 
 def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:

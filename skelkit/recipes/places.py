@@ -1,11 +1,14 @@
-"""The columns of a table: a data set's splits, and the folds of a split."""
+"""The columns of a table: a data set's splits, and the folds of a split; and the experiments of a table's cells."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
+
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Tier, Variant, Weights
+from skelkit.recipes.tiers import at_tier
 
 
 @runtime_checkable
@@ -36,3 +39,27 @@ def places(setting: Titled, endings: Sequence[str] | None = None, folds: int = 5
             many = int(drawn[1]) if drawn else folds
             for fold in range(many) if drawn or split == "folds" else [None]:
                 yield Place(f"{setting.title} {ending}".rstrip(), split, fold)
+
+
+Cells = Iterator[tuple[Cell, Evaluation]]
+Pretrain = Callable[..., Weights]
+
+
+def experiments(
+    columns: Iterable[Place],
+    pretrain: Callable[[Place, int], Pretrain],
+    cells: Callable[[Place, Pretrain], Cells],
+    *,
+    tier: Tier,
+    variant: Variant,
+    seeds: int,
+) -> list[Experiment]:
+    """What `cells` makes of each place and seed; it is handed what `pretrain` makes of them."""
+    found, columns = [], list(columns)
+    for seed in range(seeds):
+        for place in columns:
+            for cell, evaluation in cells(place, pretrain(place, seed)):
+                if evaluation.weights.data.split != place.split:  # pretraining has a training set of its own
+                    evaluation = replace(evaluation, split=place.split)
+                found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
+    return found
