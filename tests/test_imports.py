@@ -89,6 +89,7 @@ FLOORS = (
     {"augment", "models", "train", "report"},
     {"methods"},
     {"evaluate", "recipes"},
+    {"artefacts"},
     {"run"},
     {"pending"},
     {"notebook", "cli", "data_cli", "batch", "bench"},

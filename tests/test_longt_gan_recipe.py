@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 import torch
 
-from skelkit import run, store
+from skelkit import artefacts, run, store
 from skelkit.data.clips import Clips
 from skelkit.data.preprocess import preprocess
 from skelkit.data.protocols import split
@@ -186,7 +186,7 @@ def test_a_table_runs_end_to_end_at_smoke_tier(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run, "load", lambda name: synthetic)
+    monkeypatch.setattr(artefacts, "load", lambda name: synthetic)
     monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path / "results"))
     experiments = longt_gan.comparison(table, dataset, tier="smoke", **options)

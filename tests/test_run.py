@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tiny import clips_of
 from torch import Generator
 
-from skelkit import run, store
+from skelkit import artefacts, run, store
 from skelkit.augment import LeftRightDrop
 from skelkit.data.clips import Clips
 from skelkit.data.views import Resample, View
@@ -56,30 +56,31 @@ def smoke(protocol: Any = None, **changes: Any) -> Experiment:
 @pytest.fixture(scope="session")
 def synthetic() -> Clips:
     """The embedded clips, once a session."""
-    return run.load("synthetic")
+    return artefacts.load("synthetic")
 
 
 @pytest.fixture(autouse=True)
 def _places(synthetic: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store and a results folder of each test's own; the clips are opened once."""
-    monkeypatch.setattr(run, "load", lambda name: synthetic)
+    monkeypatch.setattr(artefacts, "load", lambda name: synthetic)
     monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path / "results"))
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """Count the calls of a function of run.py."""
+    """Count the calls of a function that artefacts.py or run.py calls."""
 
     def count(name: str) -> list[str]:
         calls: list[str] = []
-        real = getattr(run, name)
+        room = artefacts if name in ("train", "extract") else run
+        real = getattr(room, name)
 
         def noted(*args: Any, **options: Any) -> Any:
             calls.append(name)
             return real(*args, **options)
 
-        monkeypatch.setattr(run, name, noted)
+        monkeypatch.setattr(room, name, noted)
         return calls
 
     return count
@@ -91,7 +92,9 @@ def never(*_: Any, **__: Any) -> Any:
 
 def test_a_second_evaluation_trains_extracts_and_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     first = run.evaluate(smoke())
-    for name in ("train", "extract", "linear", "knn", "measure", "weights_folder", "features"):
+    for name in ("train", "extract"):
+        monkeypatch.setattr(artefacts, name, never)
+    for name in ("extract", "linear", "knn", "measure", "weights_folder", "features"):
         monkeypatch.setattr(run, name, never)
     assert run.evaluate(smoke()) == first
 
@@ -115,13 +118,13 @@ def test_a_row_says_what_was_measured_on_what() -> None:
 
 
 def test_a_row_s_seconds_hold_its_training_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = run.train
+    quick = artefacts.train
 
     def slow(*arguments: Any, **options: Any) -> Any:
         time.sleep(2)
         return quick(*arguments, **options)
 
-    monkeypatch.setattr(run, "train", slow)
+    monkeypatch.setattr(artefacts, "train", slow)
     measured = run.evaluate(smoke())[0].seconds
     trained = store.record(store.folder_of("weights", weights()))["seconds"]
     assert 2 <= trained < measured < trained + 2  # the evaluation itself is a matter of milliseconds
@@ -193,8 +196,8 @@ def test_rows_are_found_by_key_in_a_fresh_store(tmp_path: Path, monkeypatch: pyt
     first = run.evaluate(committed)
     assert (tmp_path / "results" / "rows" / "ascal.jsonl").exists()
     monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "another"))
-    monkeypatch.setattr(run, "train", never)
-    monkeypatch.setattr(run, "load", never)  # neither data nor weights are asked for
+    monkeypatch.setattr(artefacts, "train", never)
+    monkeypatch.setattr(artefacts, "load", never)  # neither data nor weights are asked for
     assert run.rows_of(committed) == first
     assert run.evaluate(committed) == first
     assert not (tmp_path / "another").exists()
@@ -214,15 +217,15 @@ def test_a_random_encoder_needs_no_training() -> None:
     experiment = Experiment(CELL, Evaluation(chosen, KNN()), tier="smoke")
     run.evaluate(experiment)
     assert store.record(run.weights_folder(chosen))["history"] == []
-    start, _ = run.untrained(chosen)
+    start, _ = artefacts.untrained(chosen)
     ends = run.trained(chosen).state_dict()
     assert all(torch.equal(tensor, ends[name]) for name, tensor in start.state_dict().items())
 
 
 def test_training_starts_from_the_random_encoder_of_its_seed() -> None:
-    start, _ = run.untrained(weights())
-    other, _ = run.untrained(ascal.untrained(weights()))
-    further, _ = run.untrained(weights(seed=1))
+    start, _ = artefacts.untrained(weights())
+    other, _ = artefacts.untrained(ascal.untrained(weights()))
+    further, _ = artefacts.untrained(weights(seed=1))
     states = [m.encoder.state_dict()["cell.weight_ih_l0"] for m in (start, other, further)]
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
@@ -248,7 +251,7 @@ def test_a_fault_after_training_leaves_the_weights_and_neither_checkpoint_nor_ro
     (checkpoints / f".{store.key(weights())}.safetensors.0badcafe.part").touch()  # of a run that was killed
     (checkpoints / ".of another.safetensors.0badcafe.part").touch()
     with monkeypatch.context() as patch:
-        patch.setattr(run, "extract", never)
+        patch.setattr(artefacts, "extract", never)
         with pytest.raises(AssertionError):
             run.evaluate(smoke())
     assert store.built("weights", weights())
@@ -320,7 +323,7 @@ def test_a_supervised_method_is_tested_by_its_own_classifier_and_its_history_has
 def test_a_label_fraction_trains_on_so_many_clips_and_starts_from_the_pretrained_encoder() -> None:
     chosen = weights()
     tuned = replace(ascal.baseline(chosen, "lstm"), labels=0.5, start=chosen)
-    start, _ = run.untrained(tuned)
+    start, _ = artefacts.untrained(tuned)
     pretrained = run.trained(chosen).encoder.state_dict()
     assert all(torch.equal(tensor, pretrained[name]) for name, tensor in start.encoder.state_dict().items())
     prepared = run.prepare(tuned.data)
@@ -347,7 +350,7 @@ def test_a_method_that_reconstructs_sees_every_training_clip_and_a_few_labels(mo
         seen.append((len(members), int((data.labels >= 0).sum())))
         return quick(method, data, members, *arguments, **options)
 
-    monkeypatch.setattr(run, "train", noting)
+    monkeypatch.setattr(artefacts, "train", noting)
     for config in (SESARConfig(), SESARConfig(decoder=None)):
         chosen = weights(encoder=BiGRU(4, 1), method=config, training=SEMI, labels=0.5)
         rows = run.evaluate(Experiment(CELL, Evaluation(chosen, OwnClassifier()), tier="smoke"))
@@ -360,7 +363,7 @@ def test_a_method_that_reconstructs_sees_every_training_clip_and_a_few_labels(mo
 def test_ric_starts_from_encoder_and_decoder_of_its_pretraining() -> None:
     before = weights(encoder=BiGRU(4, 1), method=PredictClusterConfig(), training=SEMI)
     after = replace(before, method=SESARConfig(), start=before, labels=0.5)
-    ours, theirs = run.untrained(after)[0].state_dict(), run.trained(before).state_dict()
+    ours, theirs = artefacts.untrained(after)[0].state_dict(), run.trained(before).state_dict()
     assert {name for name in ours if name not in theirs} == {"classifier.weight", "classifier.bias"}
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
@@ -380,7 +383,7 @@ def test_a_distilled_student_is_tested_by_its_own_classifier_and_its_weights_hol
     (curve,) = [[epoch["test top-1"] for epoch in store.record(folder)["history"]]]
     assert {r.selection: r.value for r in rows if r.metric == "top-1"}["last"] == pytest.approx(curve[-1], abs=1e-3)
     names = set(load_file(folder / "weights.safetensors"))
-    assert names == set(run.untrained(replace(distilled(), teacher=None))[0].state_dict())
+    assert names == set(artefacts.untrained(replace(distilled(), teacher=None))[0].state_dict())
     assert run.trained(distilled()).teacher_scores is None  # which the student no longer needs
 
 
@@ -450,7 +453,7 @@ def test_weights_that_were_trained_on_other_clips_of_that_name_are_refused(monke
     mine = weights(data=Data("mine", "xsub", view=View(6)))
 
     def hold(clips: Clips) -> None:
-        monkeypatch.setattr(run, "load", lambda name: clips)
+        monkeypatch.setattr(artefacts, "load", lambda name: clips)
         run.prepare.cache_clear()
 
     hold(clips_of(24))
@@ -543,14 +546,14 @@ def test_fine_tuning_starts_from_the_encoder_that_is_named() -> None:
     tuned = replace(ascal.baseline(chosen, "lstm"), labels=0.5, start=chosen)
     pretrained = run.trained(chosen).encoders
     for name, width in (("", 8), ("k", 8), ("CAE+", 16)):
-        start, _ = run.untrained(replace(tuned, start_encoder=name))
+        start, _ = artefacts.untrained(replace(tuned, start_encoder=name))
         expected = pretrained[name or "CAE"].state_dict()
         found = start.encoder.state_dict()
         assert start.classifier.in_features == width
         assert all(torch.equal(tensor, found[key]) for key, tensor in expected.items())
     assert store.key(replace(tuned, start_encoder="k")) != store.key(tuned)
     with pytest.raises(SkelkitError, match="no encoder 'STG' in ASCAL"):
-        run.untrained(replace(tuned, start_encoder="STG"))
+        artefacts.untrained(replace(tuned, start_encoder="STG"))
 
 
 def test_five_seeds_draw_five_label_subsets_and_supervised_only_sees_the_same_ones() -> None:
@@ -561,7 +564,7 @@ def test_five_seeds_draw_five_label_subsets_and_supervised_only_sees_the_same_on
     assert [round(schedule.rate(epoch), 6) for epoch in (0, 29, 30, 39, 40)] == [1, 1, 0.1, 0.1, 0.01]
     scratch = [replace(ascal.baseline(ours, "lstm"), training=training, labels=0.1, seed=s) for s in range(5)]
     tuned = [replace(each, start=ours) for each in scratch]
-    starts = [run.untrained(each)[0].classifier.weight for each in tuned]
+    starts = [artefacts.untrained(each)[0].classifier.weight for each in tuned]
     assert not any(torch.equal(starts[0], other) for other in starts[1:])
     prepared = run.prepare(ours.data)
     subsets = [tuple(run.labelled(each, prepared)) for each in tuned]

@@ -147,6 +147,18 @@ def drawn_of_each_class(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(members))
 
 
+def drawn_of_all(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Indices of n labelled clips, drawn by the seed, each as likely as any other: a class may be missed.
+
+    Nested: for one seed, fewer clips are part of more. labels: (n,), -1 = unlabelled. Raises SkelkitError where n is
+    below 1, or more than have a label.
+    """
+    known = np.flatnonzero(labels >= 0)
+    if not 1 <= n <= len(known):
+        raise SkelkitError(f"labels: {n} of {len(known)} labelled clips cannot be drawn; give 1 to {len(known)}")
+    return np.sort(np.random.default_rng(seed).permutation(known)[:n])
+
+
 def stratified_folds(labels: Sequence[int], folds: int, seed: int) -> Int[np.ndarray, " n"]:
     """A fold from 0 for each clip, drawn at random within each class, so that folds differ by one clip a class at most.
 

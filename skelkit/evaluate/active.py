@@ -178,6 +178,20 @@ class Session:
                 raise
         self._select()
 
+    @property
+    def learned(self) -> list[dict[str, Any]]:
+        """What `learn` returned: at first without a label, then after each round."""
+        keys = [*(one.weights for one in self.rounds), self.weights.name]
+        return [store.record(self._folder(key))["learned"] for key in keys]
+
+    def look_back(self, rounds: int) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k c"] | None]:
+        """Features and class probabilities of the pool as they were after so many rounds; 0: before the first."""
+        keys = [*(one.weights for one in self.rounds), self.weights.name]
+        self._restore(self._folder(keys[rounds]))
+        found = self.look()
+        self._restore(self.weights)
+        return found
+
     def table(self) -> pd.DataFrame:
         """Every label that was trained on: round from 1, order in it, clip, name, label, class, the store's keys."""
         lines = [
@@ -192,7 +206,7 @@ class Session:
         """Select each round again, through the weights of its time. Raises SkelkitError for the first that differs."""
         known: list[int] = []
         for number, one in enumerate(self.rounds, 1):
-            self._restore(store.store_folder() / "active" / one.weights)
+            self._restore(self._folder(one.weights))
             again = self._proposal(known, len(one.clips), one.selection)
             if again != list(one.clips):
                 raise SkelkitError(
@@ -243,6 +257,9 @@ class Session:
         said = probabilities if known else None  # what a classifier says before its first label is noise
         chosen: list[int] = propose(self.plan.strategy, features, said, labelled, n, generator).tolist()
         return chosen
+
+    def _folder(self, key: str) -> Path:
+        return store.store_folder() / "active" / key
 
     def _restore(self, weights: Path) -> None:
         self.trainable.load_state_dict(load_file(weights / "weights.safetensors"))

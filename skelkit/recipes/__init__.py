@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from skelkit.recipes import ascal, byol, interskeleton, longt_gan
-from skelkit.recipes.experiment import Cell, Data, Evaluation, Experiment, OwnClassifier, PerClass, Weights
+from skelkit.recipes import ascal, byol, interskeleton, longt_gan, sesar
+from skelkit.recipes.experiment import Cell, Data, Drawn, Evaluation, Experiment, OwnClassifier, PerClass, Weights
 from skelkit.recipes.tiers import at_tier
 
-PAPERS = {"ascal": ascal, "interskeleton": interskeleton, "byol": byol, "longt_gan": longt_gan}
+PAPERS = {"ascal": ascal, "interskeleton": interskeleton, "byol": byol, "longt_gan": longt_gan, "sesar": sesar}
 """Every paper by name: the module of its recipe, with a function `everything() -> list[Experiment]`."""
 
 __all__ = [
     "PAPERS",
     "Cell",
     "Data",
+    "Drawn",
     "Evaluation",
     "Experiment",
     "OwnClassifier",
@@ -23,4 +24,5 @@ __all__ = [
     "byol",
     "interskeleton",
     "longt_gan",
+    "sesar",
 ]

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from skelkit.data.datasets import synthetic
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import AnyView, View
+from skelkit.evaluate.active import ActiveLearning
 from skelkit.evaluate.cluster import Cluster
 from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.inpainting import Inpainting
@@ -56,6 +57,14 @@ class PerClass:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Labels of a few clips, drawn by the seed of the weights, whichever class they have."""
+
+    clips: int
+    """So many in all."""
+
+
+@dataclass(frozen=True)
 class Weights:
     """A trained (or, with no epochs, a random) method: everything that decides its parameters."""
 
@@ -66,16 +75,18 @@ class Weights:
     training: Training
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
-    labels: float | int | PerClass | None = None
+    labels: float | int | PerClass | Drawn | None = None
     """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
-    that are drawn, or all (None). A method that reconstructs (`SESARConfig` with a decoder) sees the others as well,
-    without their labels."""
+    that are drawn, n of all that are drawn, or all (None). A method that reconstructs (`SESARConfig` with a decoder)
+    sees the others as well, without their labels."""
     start: Weights | None = None
     """Weights whose encoder this training starts from (fine-tuning), and with it what `take_over` takes."""
     start_encoder: str = ""
     """Which of the start's `encoders` that is, by its name there; "" is the main one."""
     teacher: Weights | None = None
     """Supervised weights whose class scores this training learns (distillation); they stand still."""
+    active: ActiveLearning | None = None
+    """How labels are asked for, in the place of `labels`: a round of them, `training`, the next round."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,9 @@ class Evaluation:
     """The split whose training clips the classifier sees, and whose test clips it is asked; "": that of the weights."""
     beside: tuple[Weights, ...] = ()
     """Other weights whose main encoder's features are put beside these (Thoker et al. 2021, Table 10)."""
+    labels: Drawn | None = None
+    """Labelled training clips that a classifier on frozen features sees, drawn by the seed of the weights; None: all of
+    them."""
 
 
 @dataclass(frozen=True)

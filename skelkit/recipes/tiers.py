@@ -8,6 +8,7 @@ from typing import Any, get_args
 from skelkit.augment import CropResize
 from skelkit.data.datasets import READERS
 from skelkit.data.views import Whole
+from skelkit.evaluate.active import ActiveLearning, evenly
 from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
@@ -17,9 +18,11 @@ from skelkit.methods.byol import BYOLConfig
 from skelkit.methods.interskeleton import InterSkeletonConfig
 from skelkit.methods.longt_gan import LongTGANConfig
 from skelkit.models.representations import Representations
-from skelkit.recipes.experiment import Data, Experiment, Tier, Weights
+from skelkit.recipes.experiment import Data, Drawn, Experiment, Tier, Weights
 
-CHANGES = {"name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "hidden", "epochs"}
+CHANGES = {
+    *("name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "hidden", "epochs", "budgets"),
+}
 """The fields in which an experiment may differ between tiers; a test compares."""
 FOLDS = 5
 """So many the synthetic clips have."""
@@ -45,6 +48,8 @@ class Limits:
     """Use the embedded synthetic clips in the place of every data set that a recipe knows; a user's own are used."""
     whole: int = 300
     """Frames of clips that keep their own length: at tier `reduced` all that they have."""
+    labels: int | None = None
+    """Labels that are asked for or drawn, whichever class they have; None: as many as the recipe says."""
 
 
 LIMITS = {
@@ -59,6 +64,7 @@ LIMITS = {
         linear_epochs=2,
         synthetic=True,
         whole=12,
+        labels=8,
     ),
     "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, hidden=1024, epochs=30, queue=512, linear_epochs=90),
     # At least a quarter of the paper's width, the paper's protocol; AS-CAL needs nothing shorter on small data sets.
@@ -92,6 +98,7 @@ def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
         split="" if replaced else evaluation.split,  # the stand-in's clips are split as the weights' are
         protocol=protocol,
         beside=tuple(_shorter(other, limits) for other in evaluation.beside),
+        labels=_fewer_labels(evaluation.labels, limits),
     )
     return replace(experiment, tier=tier, evaluation=evaluation)
 
@@ -106,7 +113,21 @@ def _shorter(weights: Weights, limits: Limits) -> Weights:
         training=replace(weights.training, schedule=schedule),
         start=weights.start and _shorter(weights.start, limits),
         teacher=weights.teacher and _shorter(weights.teacher, limits),
+        labels=_fewer_labels(weights.labels, limits),
+        active=weights.active and _fewer_rounds(weights.active, limits),
     )
+
+
+def _fewer_labels(labels: Any, limits: Limits) -> Any:
+    if not isinstance(labels, Drawn) or limits.labels is None:
+        return labels
+    return Drawn(min(labels.clips, limits.labels))
+
+
+def _fewer_rounds(active: ActiveLearning, limits: Limits) -> ActiveLearning:
+    if limits.labels is None or active.budgets[-1] <= limits.labels:
+        return active
+    return replace(active, budgets=evenly(limits.labels, min(2, len(active.budgets))))
 
 
 def _narrower(encoder: Any, limits: Limits) -> Any:
