@@ -120,10 +120,19 @@ def test_the_baselines_share_labels_and_epochs_and_a_step_of_c_holds_as_many_lab
 def test_the_released_code_s_settings_are_another_variant() -> None:
     paper, official = row("SESAR-KT"), row("SESAR-KT", variant="official")
     assert (paper.encoder.directions, official.encoder.directions) == ("both ways", "two forward")
-    assert (paper.method.cross_entropy, official.method.cross_entropy) == ("mean", "sum")
+    assert (paper.training.clip, official.training.clip) == (25.0, 25.0)
     assert (paper.training.schedule.every, paper.training.schedule.of) == (1000, "steps")
     assert (official.training.schedule.every, official.training.schedule.of) == (2, "epochs")
     assert (paper.training.optimiser.lr, paper.encoder.width, paper.encoder.layers) == (1e-4, 1024, 3)
+
+
+def test_the_two_cross_entropies_differ_in_that_alone() -> None:
+    found = {e.cell.row: e.evaluation.weights for e in sesar.cross_entropies(endings=("",))}
+    assert list(found) == ["RIC, sum", "RIC, mean", "SESAR-KT, sum", "SESAR-KT, mean"]
+    assert found["RIC, sum"] == row("RIC")
+    for name in ("RIC", "SESAR-KT"):
+        one, other = found[f"{name}, sum"], found[f"{name}, mean"]
+        assert replace(other, method=one.method) == one != other
 
 
 def test_strategies_of_one_split_and_seed_share_one_pretraining() -> None:
