@@ -140,12 +140,12 @@ def untrained(weights: Weights) -> Weights:
 
 
 NETWORK = SESARConfig(cross_entropy="sum")
-"""The method of every row but C's. The paper writes L_re = |x - x^| and says no more of its length than that it is "L1
-loss". As a frame's distance, summed over its numbers, beside the cross-entropy of a batch's few labelled clips ("mean"),
-it leaves the labels next to nothing; as a mean of numbers, or with the released code's sum of the cross-entropies, they
-weigh about sixty times as much. On NW-UCLA's training clips, 50 of them labelled and other subjects asking, a quarter
-of the width and 15 epochs after 30 of pretraining gave 52 % for "sum" and 44 % for "mean", and "sum" it is; "mean"
-stands beside it (`cross_entropies`)."""
+"""The method of every row but C's. The paper writes L_re = |x - x^|, "L1 loss", and says no more of its length. As a
+frame's distance, summed over its numbers, beside the cross-entropy of a batch's few labelled clips ("mean"), it leaves
+the labels next to nothing; as a mean of numbers, or with the released code's sum of the cross-entropies, they weigh
+about sixty times as much. On NW-UCLA's training clips, 50 of them labelled and other subjects asking, a quarter of the
+width and 15 epochs after 30 of pretraining gave 52 % for "sum" and 44 % for "mean"; "sum" it is, and "mean" stands
+beside it (`recipes.sesar.cross_entropies`)."""
 
 
 def baseline(start: Weights, labels: int, row: str, *, variant: Variant = "paper") -> Weights:
