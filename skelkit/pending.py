@@ -96,12 +96,13 @@ def _recipe(paper: str) -> list[Experiment]:
 
 
 def work(weights: Weights) -> float:
-    """A measure of a training's cost, its start's left out: clips times the encoders' multiply-adds, times epochs and
-    two more for the evaluation's passes."""
+    """A measure of a training's cost, its start's left out: clips times the encoders' multiply-adds, times epochs (of
+    all rounds, where labels are asked for) and two more for the evaluation's passes."""
     data = weights.data
     frames = (data.eval_view or data.view).frames  # what an encoder sees: a view may be cropped from more
     clips, spec = _size(data)
-    return clips * _pass(weights.encoder, spec, frames) * (weights.training.schedule.epochs + 2)
+    rounds = len(weights.active.budgets) if weights.active else 1
+    return clips * _pass(weights.encoder, spec, frames) * (rounds * weights.training.schedule.epochs + 2)
 
 
 def _pass(encoder: Any, spec: DataSpec, frames: int) -> float:

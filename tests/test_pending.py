@@ -18,7 +18,9 @@ from tiny import clips_of, save_npz
 from skelkit import pending, run, store
 from skelkit.data.views import View
 from skelkit.device import device_name
+from skelkit.evaluate.active import ActiveLearning
 from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.strategies import Uniform
 from skelkit.files import SkelkitError
 from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
@@ -141,6 +143,13 @@ def test_estimates_go_by_the_rows_of_this_device_where_it_has_any(recipe: list[E
 
 def test_a_wider_encoder_costs_more() -> None:
     assert pending.work(experiment(width=8).evaluation.weights) > pending.work(experiment(width=4).evaluation.weights)
+
+
+def test_rounds_of_labels_are_counted_one_by_one() -> None:
+    weights = experiment(width=8).evaluation.weights
+    epochs = weights.training.schedule.epochs
+    asked = replace(weights, active=ActiveLearning(Uniform(), (1, 2, 3)))
+    assert pending.work(asked) * (epochs + 2) == pytest.approx(pending.work(weights) * (3 * epochs + 2))
 
 
 def test_a_pretraining_is_counted_once_for_itself_and_all_that_start_from_it(recipe: list[Experiment]) -> None:
