@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
+from typing import Any
 
 import beartype
 import pytest
@@ -14,11 +19,12 @@ import torch
 # As in PEP 484, and so for mypy, an int is taken where a float is wanted; before skelkit is imported and decorated.
 beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[assignment]
 
+from skelkit.batch import Outcome, run_notebooks  # noqa: E402
 from skelkit.data import clips, library  # noqa: E402
-from skelkit.files import data_folders  # noqa: E402
+from skelkit.files import data_folders, results_folder  # noqa: E402
 
 NOTEBOOK_OUTCOMES = pytest.StashKey[list]()
-"""Where `tests/test_notebooks.py` leaves what became of the notebooks, for the table at the end."""
+"""What became of the notebooks, for the table at the end."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +39,63 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.delenv(name, raising=False)
         torch.set_num_threads(min(2, os.cpu_count() or 1))
         yield
+
+
+@dataclass(frozen=True)
+class Execution:
+    outcomes: dict[Path, Outcome]
+    results: Path
+    """A copy of the committed results, which the notebooks were given."""
+    before: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    paths: list[Path]
+    results: Path
+    before: dict[str, bytes]
+    outcomes: AsyncResult[list[Outcome]]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _notebooks_beside(
+    _own_places: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Begun | None]:
+    """Every notebook that this session selected begins to execute at tier smoke, beside the tests that come before."""
+    name = "test_a_notebook_executes_at_tier_smoke"
+    items: list[Any] = [item for item in request.session.items if getattr(item, "originalname", "") == name]
+    paths = [item.callspec.params["path"] for item in items if hasattr(item, "callspec")]
+    if not paths:
+        yield None
+        return
+    out = tmp_path_factory.mktemp("notebooks")
+    results = out / "results"
+    shutil.copytree(results_folder(), results)
+    jobs = min(2, os.cpu_count() or 1)
+    order: dict[str, Any] = {"parameters": {"tier": "smoke"}, "out": out, "timeout": 300, "jobs": jobs}
+    # A process, not a thread: it keeps these places while tests set others. It ends with the pool.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKELKIT_RESULTS", str(results))
+        pool = get_context("spawn").Pool(1)
+    torch.set_num_threads(1)  # beside the notebooks, a second thread would have no core of its own
+    with pool:
+        yield _Begun(paths, results, contents(results), pool.apply_async(run_notebooks, (paths,), order))
+    pool.join()
+
+
+@pytest.fixture(scope="session")
+def execution(request: pytest.FixtureRequest, _notebooks_beside: _Begun | None) -> Execution:
+    """Every notebook that this session selected, executed once at tier smoke."""
+    if (begun := _notebooks_beside) is None:
+        pytest.skip("no execution of a notebook was selected")
+    outcomes = begun.outcomes.get(timeout=300 * len(begun.paths))
+    request.config.stash[NOTEBOOK_OUTCOMES] = outcomes
+    return Execution(dict(zip(begun.paths, outcomes, strict=True)), begun.results, begun.before)
 
 
 @pytest.fixture(scope="module")

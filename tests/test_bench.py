@@ -26,6 +26,8 @@ from skelkit.recipes.ascal_settings import pretraining
 from skelkit.recipes.quickstart import quickstart
 from skelkit.train import Steps, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.mark.parametrize("loop", [augmentation.plain_loop, augmentation.planar_loop])
 def test_the_numpy_loops_make_the_views_that_augment_makes(
