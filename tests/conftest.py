@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
-from multiprocessing.pool import AsyncResult
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 # As in PEP 484, and so for mypy, an int is taken where a float is wanted; before skelkit is imported and decorated.
 beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[assignment]
 
-from skelkit.batch import Outcome, run_notebooks  # noqa: E402
+from skelkit.batch import Outcome  # noqa: E402
 from skelkit.data import clips, library  # noqa: E402
 from skelkit.files import data_folders, results_folder  # noqa: E402
 
@@ -51,10 +52,22 @@ class Execution:
 
 @dataclass(frozen=True)
 class _Begun:
+    process: subprocess.Popen[bytes]
     paths: list[Path]
-    results: Path
+    out: Path
     before: dict[str, bytes]
-    outcomes: AsyncResult[list[Outcome]]
+
+
+RUN = """
+import os, pickle, sys
+from pathlib import Path
+from skelkit.batch import run_notebooks
+
+out, *paths = map(Path, sys.argv[1:])
+jobs = min(2, os.cpu_count() or 1)
+outcomes = run_notebooks(paths, parameters={"tier": "smoke"}, out=out, timeout=300, jobs=jobs)
+(out / "outcomes.pickle").write_bytes(pickle.dumps(outcomes))
+"""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -74,18 +87,16 @@ def _notebooks_beside(
         yield None
         return
     out = tmp_path_factory.mktemp("notebooks")
-    results = out / "results"
-    shutil.copytree(results_folder(), results)
-    jobs = min(2, os.cpu_count() or 1)
-    order: dict[str, Any] = {"parameters": {"tier": "smoke"}, "out": out, "timeout": 300, "jobs": jobs}
-    # A process, not a thread: it keeps these places while tests set others. It ends with the pool.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SKELKIT_RESULTS", str(results))
-        pool = get_context("spawn").Pool(1)
+    shutil.copytree(results_folder(), out / "results")
+    before = contents(out / "results")
     torch.set_num_threads(1)  # beside the notebooks, a second thread would have no core of its own
-    with pool:
-        yield _Begun(paths, results, contents(results), pool.apply_async(run_notebooks, (paths,), order))
-    pool.join()
+    places = {**os.environ, "SKELKIT_RESULTS": str(out / "results")}  # a test that sets another changes these no more
+    with open(out / "log.txt", "wb") as log:
+        words = [sys.executable, "-c", RUN, str(out), *map(str, paths)]
+        process = subprocess.Popen(words, env=places, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    yield _Begun(process, paths, out, before)
+    process.kill()  # without effect where it has ended; what it started ends with it
+    process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +104,10 @@ def execution(request: pytest.FixtureRequest, _notebooks_beside: _Begun | None) 
     """Every notebook that this session selected, executed once at tier smoke."""
     if (begun := _notebooks_beside) is None:
         pytest.skip("no execution of a notebook was selected")
-    outcomes = begun.outcomes.get(timeout=300 * len(begun.paths))
+    assert begun.process.wait() == 0, (begun.out / "log.txt").read_text(encoding="utf-8")
+    outcomes = pickle.loads((begun.out / "outcomes.pickle").read_bytes())
     request.config.stash[NOTEBOOK_OUTCOMES] = outcomes
-    return Execution(dict(zip(begun.paths, outcomes, strict=True)), begun.results, begun.before)
+    return Execution(dict(zip(begun.paths, outcomes, strict=True)), begun.out / "results", begun.before)
 
 
 @pytest.fixture(scope="module")
