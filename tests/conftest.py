@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -59,14 +59,15 @@ class _Begun:
 
 
 RUN = """
-import os, pickle, sys
+import json, os, sys
+from dataclasses import asdict
 from pathlib import Path
 from skelkit.batch import run_notebooks
 
 out, *paths = map(Path, sys.argv[1:])
 jobs = min(2, os.cpu_count() or 1)
 outcomes = run_notebooks(paths, parameters={"tier": "smoke"}, out=out, timeout=300, jobs=jobs)
-(out / "outcomes.pickle").write_bytes(pickle.dumps(outcomes))
+(out / "outcomes.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], default=str))
 """
 
 
@@ -105,7 +106,9 @@ def execution(request: pytest.FixtureRequest, _notebooks_beside: _Begun | None) 
     if (begun := _notebooks_beside) is None:
         pytest.skip("no execution of a notebook was selected")
     assert begun.process.wait() == 0, (begun.out / "log.txt").read_text(encoding="utf-8")
-    outcomes = pickle.loads((begun.out / "outcomes.pickle").read_bytes())
+    records = json.loads((begun.out / "outcomes.json").read_text(encoding="utf-8"))
+    places = ("notebook", "executed", "html")
+    outcomes = [Outcome(**{k: Path(v) if v and k in places else v for k, v in r.items()}) for r in records]
     request.config.stash[NOTEBOOK_OUTCOMES] = outcomes
     return Execution(dict(zip(begun.paths, outcomes, strict=True)), begun.out / "results", begun.before)
 
