@@ -276,6 +276,8 @@ def _leave_with_the_parent() -> None:
 
 def _execute_here(work: Path) -> None:
     """The child's side: execute `source.ipynb` in the scratch folder, say how it ended, and convert the result."""
+    # jsonschema would have it build a grammar of IRIs, which no notebook is checked by: two thirds of the start.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill
     from papermill.exceptions import PapermillExecutionError
 

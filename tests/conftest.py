@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import beartype
 import pytest
@@ -14,11 +20,12 @@ import torch
 # As in PEP 484, and so for mypy, an int is taken where a float is wanted; before skelkit is imported and decorated.
 beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[assignment]
 
+from skelkit.batch import Outcome  # noqa: E402
 from skelkit.data import clips, library  # noqa: E402
-from skelkit.files import data_folders  # noqa: E402
+from skelkit.files import data_folders, results_folder  # noqa: E402
 
 NOTEBOOK_OUTCOMES = pytest.StashKey[list]()
-"""Where `tests/test_notebooks.py` leaves what became of the notebooks, for the table at the end."""
+"""What became of the notebooks, for the table at the end."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +40,77 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.delenv(name, raising=False)
         torch.set_num_threads(min(2, os.cpu_count() or 1))
         yield
+
+
+@dataclass(frozen=True)
+class Execution:
+    outcomes: dict[Path, Outcome]
+    results: Path
+    """A copy of the committed results, which the notebooks were given."""
+    before: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    process: subprocess.Popen[bytes]
+    paths: list[Path]
+    out: Path
+    before: dict[str, bytes]
+
+
+RUN = """
+import json, os, sys
+from dataclasses import asdict
+from pathlib import Path
+from skelkit.batch import run_notebooks
+
+out, *paths = map(Path, sys.argv[1:])
+jobs = min(2, os.cpu_count() or 1)
+outcomes = run_notebooks(paths, parameters={"tier": "smoke"}, out=out, timeout=300, jobs=jobs)
+(out / "outcomes.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], default=str))
+"""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _notebooks_beside(
+    _own_places: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Begun | None]:
+    """Every notebook that this session selected begins to execute at tier smoke, beside the tests that come before."""
+    name = "test_a_notebook_executes_at_tier_smoke"
+    items: list[Any] = [item for item in request.session.items if getattr(item, "originalname", "") == name]
+    paths = [item.callspec.params["path"] for item in items if hasattr(item, "callspec")]
+    if not paths:
+        yield None
+        return
+    out = tmp_path_factory.mktemp("notebooks")
+    shutil.copytree(results_folder(), out / "results")
+    before = contents(out / "results")
+    torch.set_num_threads(1)  # beside the notebooks, a second thread would have no core of its own
+    places = {**os.environ, "SKELKIT_RESULTS": str(out / "results")}  # a test that sets another changes these no more
+    with open(out / "log.txt", "wb") as log:
+        words = [sys.executable, "-c", RUN, str(out), *map(str, paths)]
+        process = subprocess.Popen(words, env=places, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    yield _Begun(process, paths, out, before)
+    process.kill()  # without effect where it has ended; what it started ends with it
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def execution(request: pytest.FixtureRequest, _notebooks_beside: _Begun | None) -> Execution:
+    """Every notebook that this session selected, executed once at tier smoke."""
+    if (begun := _notebooks_beside) is None:
+        pytest.skip("no execution of a notebook was selected")
+    assert begun.process.wait() == 0, (begun.out / "log.txt").read_text(encoding="utf-8")
+    records = json.loads((begun.out / "outcomes.json").read_text(encoding="utf-8"))
+    places = ("notebook", "executed", "html")
+    outcomes = [Outcome(**{k: Path(v) if v and k in places else v for k, v in r.items()}) for r in records]
+    request.config.stash[NOTEBOOK_OUTCOMES] = outcomes
+    return Execution(dict(zip(begun.paths, outcomes, strict=True)), begun.out / "results", begun.before)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 from skelkit import bench, run
 from skelkit.augment import CropResize, JointJitter, Reverse, Shear
 from skelkit.bench import Line, augmentation, byol_step, selection, sequences
-from skelkit.bench.roofline import Roofline
+from skelkit.bench.roofline import Roofline, peaks
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import View, spread_over
@@ -25,6 +26,8 @@ from skelkit.models.rnn import Recurrent, RecurrentEncoder
 from skelkit.recipes.ascal_settings import pretraining
 from skelkit.recipes.quickstart import quickstart
 from skelkit.train import Steps, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("loop", [augmentation.plain_loop, augmentation.planar_loop])
@@ -146,7 +149,7 @@ def test_the_report_is_one_markdown_table(capsys: pytest.CaptureFixture[str], mo
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_the_measured_parts_fill_their_lines() -> None:
+def test_the_measured_parts_fill_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     crops = augmentation.interskeleton_views(clips=2, rounds=1)
     graphs = bench.agcn(batch=2, frames=4, rounds=1, width=8)
     equal, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
@@ -154,6 +157,7 @@ def test_the_measured_parts_fill_their_lines() -> None:
     assert equal.met
     assert same.met
     assert "|" not in equal.measured + equal.reached + same.measured + same.reached
+    monkeypatch.setattr(byol_step, "peaks", partial(peaks, size=(64, 2**12)))
     *step, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
     assert len(step) == 4
     assert " / " in projection.reached

@@ -5,19 +5,15 @@ After editing one in JupyterLab, `python tests/test_notebooks.py` puts them all 
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
-from conftest import NOTEBOOK_OUTCOMES
+from conftest import Execution, contents
 
-from skelkit.batch import Outcome, parameters_of, run_notebooks
-from skelkit.files import project_root, results_folder
+from skelkit.batch import parameters_of, run_notebooks
+from skelkit.files import project_root
 
 FOLDER = project_root() / "notebooks"
 NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -88,37 +84,6 @@ def test_a_notebook_has_one_cell_of_plain_parameters(path: Path) -> None:
     assert sum("parameters" in cell.metadata.get("tags", []) for cell in cells) == 1
     needed = {"tier", "seed"} if path.parent == FOLDER else {"tier", "seed", "dataset"}
     assert needed <= set(parameters_of(path))
-
-
-@dataclass(frozen=True)
-class Execution:
-    outcomes: dict[Path, Outcome]
-    results: Path
-    """A copy of the committed results, which the notebooks were given."""
-    before: dict[str, bytes]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="session")
-def execution(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Execution:
-    """Every notebook that this session selected, executed once at tier smoke."""
-    name = test_a_notebook_executes_at_tier_smoke.__name__
-    items: list[Any] = [item for item in request.session.items if getattr(item, "originalname", "") == name]
-    paths = [item.callspec.params["path"] for item in items if NOTEBOOKS]
-    out = tmp_path_factory.mktemp("notebooks")
-    results = out / "results"
-    if results_folder().exists():
-        shutil.copytree(results_folder(), results)
-    before = contents(results)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SKELKIT_RESULTS", str(results))
-        jobs = min(2, os.cpu_count() or 1)
-        outcomes = run_notebooks(paths, parameters={"tier": "smoke"}, out=out, timeout=300, jobs=jobs)
-    request.config.stash[NOTEBOOK_OUTCOMES] = outcomes
-    return Execution(dict(zip(paths, outcomes, strict=True)), results, before)
 
 
 @every_notebook

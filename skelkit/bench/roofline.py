@@ -45,10 +45,12 @@ def _held(x: Any) -> bool:
     return isinstance(x, Tensor)
 
 
-def peaks(half: bool, rounds: int = 3) -> tuple[float, float]:
-    """This device's FLOP/s in a large matrix product (of bf16, where half), and bytes/s in a large copy; the best."""
-    gpu = device().type == "cuda"
-    n, many = (8192, 2**28) if gpu else (2048, 2**25)
+def peaks(half: bool, rounds: int = 3, size: tuple[int, int] | None = None) -> tuple[float, float]:
+    """This device's FLOP/s in a large matrix product (of bf16, where half), and bytes/s in a large copy; the best.
+
+    size: rows of the matrices and numbers of the copy, by default large enough for the device.
+    """
+    n, many = size or ((8192, 2**28) if device().type == "cuda" else (2048, 2**25))
     a, b = (torch.randn(n, n, device=device(), dtype=torch.bfloat16 if half else torch.float32) for _ in range(2))
     source, target = (torch.zeros(many, device=device()) for _ in range(2))
     sides: list[Callable[[], object]] = [lambda: a @ b, lambda: target.copy_(source)]
