@@ -252,7 +252,7 @@ def _style(axes: Axes, title: str, xlabel: str, ylabel: str, grid: bool = True) 
 def _legend(figure: Figure, axes: Axes, title: str, columns: int = 1) -> None:
     """Beside the axes, where it hides neither data nor a long title; the reference line last."""
     handles, names = axes.get_legend_handles_labels()
-    order = sorted(range(len(names)), key=lambda i: names[i].startswith("random encoder"))  # lines come before bars
+    order = sorted(range(len(names)), key=lambda i: names[i].startswith("random encoder ("))  # lines come before bars
     figure.legend(
         [handles[i] for i in order],
         [names[i] for i in order],
