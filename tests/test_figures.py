@@ -112,6 +112,13 @@ def test_a_bar_is_the_mean_with_the_sd_and_the_random_encoder_is_a_dashed_line()
     assert line.get_ydata()[0] == 55
 
 
+def test_the_legend_names_bars_in_their_order_also_a_random_encoder_among_them() -> None:
+    frame = pd.DataFrame({"test": "a", "top-1": [3.0, 1.0, 2.0], "network": ["ours", "random encoder", "theirs"]})
+    figure = figures.bars(frame, "test", "top-1", "network", "Table", random=0.5)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["ours", "random encoder", "theirs", "random encoder (0.5)"], "the reference line stands last"
+
+
 def test_a_cell_that_was_not_run_is_hatched_and_named() -> None:
     figure = DRAWINGS["matrix"]()
     assert [patch.get_xy() for patch in figure.axes[0].patches if patch.get_hatch()] == [(1, 0)]

@@ -151,6 +151,18 @@ def test_a_mask_of_all_parts_or_none_is_refused(parts: int) -> None:
         method_of(mask=PartMask(parts))
 
 
+@pytest.mark.parametrize("joints", [((0, 1), (1, 2)), ((0, 1), ()), ((0, 1), (2, 15)), ((0, 1), (-1,))])
+def test_a_mask_whose_parts_share_joints_or_have_none_or_foreign_ones_is_refused(joints: Any) -> None:
+    with pytest.raises(SkelkitError, match=r"give each part joints of its own, of the 0 to 14 that skeleton sbu has"):
+        PartMask(joints=joints).fitted(SBU)
+
+
+@pytest.mark.parametrize("axes", [0, 4])
+def test_a_mask_of_no_axis_or_of_a_fourth_is_refused(axes: int) -> None:
+    with pytest.raises(SkelkitError, match=f"axes = {axes} hides nothing, or more than there is; give 1, 2 or 3"):
+        PartMask(axes=axes)
+
+
 def test_a_skeleton_without_parts_is_refused_in_one_line() -> None:
     bare = Skeleton("stick", ("root", "tip"), ((1, 0),), centre=0, parts={"trunk": (0, 1), "left arm": ()})
     data = DataSpec(1, 1, bare, 1)

@@ -111,6 +111,14 @@ def test_folds_and_frame_rates_are_the_paper_s() -> None:
         "utd_mhad": 1,
         "synthetic": 1,
     }
+    rates = {name: SETTINGS[name].rate for name in (*longt_gan.PAPERS_OWN, *longt_gan.OURS)}
+    assert rates == dict.fromkeys(("cmu", "cmu_subset", "hdm05", "hdm05_11"), 120) | {
+        "cmu_small": 30,
+        "mhad": 480,
+        "nw_ucla": 30,
+        "sbu": 15,
+        "utd_mhad": 30,
+    }
     assert [p.column for p in places(setting("cmu"), folds=4)] == ["CMU"] * 4
     assert {name for name, given in SETTINGS.items() if given.at_most} == {"cmu", "cmu_subset", "mhad", "cmu_small"}
 

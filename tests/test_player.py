@@ -126,6 +126,16 @@ def test_a_clip_with_another_way_up_is_turned_and_not_mirrored(turn: list) -> No
     assert volume(turned) == pytest.approx(volume(upright), rel=1e-4)
 
 
+@pytest.mark.parametrize("down", [1, -1])
+def test_somebody_who_lies_down_and_stays_lying_is_drawn_standing_first(down: int) -> None:
+    """Two frames upright, then 18 on the floor, the head towards +x, where the trunk is further from the legs."""
+    clip = a_clip(SBU, t=20)
+    clip[2:] = (clip * np.array([1.2, 1, 1], np.float32)[:, None, None])[2:][:, [1, 0, 2]]
+    clip *= np.array([down, down, 1], np.float32)[:, None, None]
+    body = on_stage({"": clip}, SBU)[""]
+    np.testing.assert_allclose(body.transpose(0, 3, 2, 1), clip * np.array([down, down, 1])[:, None, None], atol=1e-5)
+
+
 def test_side_by_side_clips_keep_their_labels_order_and_lengths() -> None:
     clip = a_clip(KINECT_V2)
     record = record_of(player({"original": clip, "view <1>": clip[:5]}, KINECT_V2).html)

@@ -82,16 +82,27 @@ class PartMask:
     joints: tuple[tuple[int, ...], ...] = ()
     """The joints of each part; () is filled in from the skeleton by `fitted`: trunk and four limbs."""
 
+    def __post_init__(self) -> None:
+        if self.axes not in (1, 2, 3):
+            raise SkelkitError(f"part mask: axes = {self.axes} hides nothing, or more than there is; give 1, 2 or 3")
+
     def fitted(self, skeleton: Skeleton) -> PartMask:
         """The same mask with the skeleton's parts.
 
-        Raises SkelkitError where it has fewer than two, or as many as are to be hidden.
+        Raises SkelkitError where it has fewer than two, or as many as are to be hidden, and where given `joints` are
+        shared by two parts or are not the skeleton's.
         """
         joints = self.joints or tuple(part for part in skeleton.parts.values() if part)
         if len(joints) < 2:
             raise SkelkitError(
                 f"part mask: skeleton {skeleton.name} has {len(joints)} body parts, and one must stay when one is "
                 "hidden; give it a trunk, left arm, right arm, left leg and right leg"
+            )
+        members = [j for part in joints for j in part]
+        if not all(joints) or len(set(members)) < len(members) or not set(members) <= set(range(len(skeleton))):
+            raise SkelkitError(
+                f"part mask: joints = {joints}; give each part joints of its own, of the 0 to {len(skeleton) - 1} that "
+                f"skeleton {skeleton.name} has"
             )
         if self.parts is not None and not 1 <= self.parts < len(joints):
             raise SkelkitError(

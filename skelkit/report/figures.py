@@ -70,11 +70,21 @@ def gallery(variants: Mapping[str, np.ndarray], skeleton: Skeleton, frames: int 
 
 
 def curves(
-    frame: pd.DataFrame, x: str, y: str, hue: str, title: str, *, xlabel: str = "", ylabel: str = "", log: bool = False
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    hue: str,
+    title: str,
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    log: bool = False,
+    dashes: bool = False,
 ) -> Figure:
     """A line for each value of `hue`; where several rows share `x` (seeds, folds), their mean with a band of +- one sd.
 
-    frame: one row a point, with the columns x, y, hue. log: a logarithmic y axis. Labels default to the column names.
+    frame: one row a point, with the columns x, y, hue; where they are few, each is marked. log: a logarithmic y axis.
+    dashes: a style for each line, so that one below another shows. Labels default to the column names.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -83,8 +93,10 @@ def curves(
     several = False
     for i, (name, part) in enumerate(frame.groupby(hue, sort=False)):
         points = part.groupby(x)[y].agg(["mean", "std", "min", "max"])
-        alone: dict[str, Any] = {"marker": "o"} if len(points) == 1 else {}  # a line of one point would not show
-        (line,) = axes.plot(points.index, points["mean"], label=str(name), **_look(i), **alone)
+        look = _look(i) | ({"linestyle": LINES[i % len(LINES)]} if dashes else {})
+        if len(points) <= 10:  # what lies between was not measured; and a line of one point would not show
+            look |= {"marker": "o", "markersize": 4}
+        (line,) = axes.plot(points.index, points["mean"], label=str(name), **look)
         if points["std"].notna().any():
             several = True
             sd = points["std"].fillna(0)  # the band stays within what was seen: a log axis has no place for mean < sd
@@ -252,7 +264,7 @@ def _style(axes: Axes, title: str, xlabel: str, ylabel: str, grid: bool = True) 
 def _legend(figure: Figure, axes: Axes, title: str, columns: int = 1) -> None:
     """Beside the axes, where it hides neither data nor a long title; the reference line last."""
     handles, names = axes.get_legend_handles_labels()
-    order = sorted(range(len(names)), key=lambda i: names[i].startswith("random encoder"))  # lines come before bars
+    order = sorted(range(len(names)), key=lambda i: names[i].startswith("random encoder ("))  # lines come before bars
     figure.legend(
         [handles[i] for i in order],
         [names[i] for i in order],

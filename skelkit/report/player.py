@@ -220,21 +220,28 @@ def project(body: np.ndarray, yaw: float = YAW, pitch: float = PITCH) -> np.ndar
 
 
 def _upright(body: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """The rotation (3, 3) that brings the way up to +y: the axis along which the trunk lies furthest above the legs.
+    """The rotation (3, 3) that brings the way up to +y: the axis along which the trunk is ever furthest above the legs.
 
-    Kinect clips keep their axes; SBU's image coordinates, y down, make half a turn about z.
+    Of a body that lies for most of the clip its few standing frames tell, and of two axes that are about equally far, y
+    is the way up. Kinect clips keep their axes; SBU's image coordinates, y down, make half a turn about z.
     """
     trunk = [j for part, joints in skeleton.parts.items() if part == "trunk" for j in joints]
     legs = [j for part, joints in skeleton.parts.items() if "leg" in part for j in joints]
-    high, low = (body[:, :, joints].reshape(-1, 3) for joints in (trunk, legs))
-    high, low = high[high.any(1)], low[low.any(1)]
+    (high, trunks), (low, feet) = (_middle(body[:, :, joints]) for joints in (trunk, legs))
+    rise = (high - low)[trunks & feet]  # (frames of anybody, 3)
     up = np.array([0.0, 1.0, 0.0])
-    if len(high) and len(low):
-        rise = high.mean(0) - low.mean(0)
-        k = int(np.abs(rise).argmax())
-        up = np.eye(3)[k] * (1.0 if rise[k] >= 0 else -1.0)
+    if len(rise):
+        far = np.quantile(abs(rise), 0.95, axis=0)  # beyond it a sensor's jumps
+        k = 1 if far[1] >= 0.75 * far.max() else int(far.argmax())
+        up = np.eye(3)[k] * (1.0 if rise[abs(rise[:, k]) >= far[k], k].mean() >= 0 else -1.0)
     near = np.array([0.0, -up[2], 0.0]) if up[2] else np.array([0.0, 0.0, 1.0])
     return np.stack([np.cross(up, near), up, near]).astype(np.float32)
+
+
+def _middle(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean (t, m, 3) of some joints (t, m, j, 3), of those that are there, and whether any is: (t, m)."""
+    there = joints.any(3).sum(2)
+    return joints.sum(2) / there.clip(min=1)[..., None], there > 0
 
 
 def name_sides(axes: Axes, persons: int) -> None:
