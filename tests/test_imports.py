@@ -91,7 +91,7 @@ FLOORS = (
     {"evaluate", "recipes"},
     {"run"},
     {"pending"},
-    {"notebook", "cli", "data_cli", "batch", "bench"},
+    {"notebook", "cli", "data_cli", "batch", "bench", "labelling"},
 )
 """From the ground up: a room imports rooms of its own floor or of those below, and never in a circle."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
