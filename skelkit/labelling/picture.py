@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 def picture(task: Task) -> Figure:
     """Left the accuracy on held-out clips after each round, or, where no such clip has a label, how many of each
-    round's labels the classifier had guessed; right the labels of each class so far."""
+    round's labels the classifier had guessed; right the labels of each class that it was trained on."""
     from matplotlib.ticker import MaxNLocator
 
-    counts = task.counts()
+    given = task.session.labels.numpy()
+    counts = np.bincount(given[given >= 0], minlength=len(task.classes))
     figure = new_figure(9.6, max(3.4, 0.24 * len(counts) + 1.2))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     (_accuracy if len(task.held_out) else _agreement)(left, task)
     place = np.arange(len(counts))
     right.barh(place, counts, color=PALETTE[0])
-    right.bar_label(right.containers[0], padding=2, fontsize=8)
+    right.bar_label(right.containers[0], padding=4, fontsize=8)
     right.set_yticks(place, [_short(name) for name in task.classes], fontsize=9)
     right.set(xlabel="labels", xlim=(0, max(1.15 * counts.max(), 1)), ylim=(len(counts) - 0.4, -0.6))
-    right.set_title(f"{counts.sum()} labels, by class", fontsize=11)
+    right.set_title(f"{counts.sum()} labels trained on, by class", fontsize=11)
     right.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

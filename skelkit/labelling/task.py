@@ -196,9 +196,10 @@ def open_task(
 ) -> Task:
     """The task of labelling some clips: pretrained, with the first clips selected, or where it was left.
 
-    strategy: a name in `STRATEGIES`. epochs: of each round's training. tier: a name in `SIZES`. oracle:
-    who will answer, a "person" or the "labels" (`answer_all`). journal: the file that a person's labels are kept in, at
-    once; the label column's are not kept. Of clips with labels some are held out, to tell the accuracy. Raises SkelkitError for what cannot be: one class, more labels than clips, another pool's journal.
+    strategy: a name in `STRATEGIES`. epochs: of each round's training. tier: a name in `SIZES`. oracle: who will
+    answer, a "person" or the "labels" (`answer_all`). journal: the file that a person's labels are kept in, at once;
+    the label column's are not kept. Of clips with labels some are held out, to tell the accuracy. Raises SkelkitError
+    for what cannot be: one class, more labels than clips, another pool's journal.
     """
     if tier not in SIZES:
         raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(SIZES)}")
@@ -257,7 +258,7 @@ def _strategy(name: str, classes: int) -> Strategy:
 
 def _sides(clips: Clips, most: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Clips that may be asked for, and clips whose labels only tell the accuracy: other people's, where people are
-    known, else a part of the performances, drawn. Without labels, or where that leaves no pool, all may be asked for."""
+    known, else a third of the performances, drawn. Without labels there is none of them, and all may be asked for."""
     rng = np.random.default_rng(seed)
     everyone = np.arange(len(clips))
     if not (clips.labels >= 0).any():

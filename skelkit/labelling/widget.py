@@ -42,11 +42,15 @@ class Labeller:
         ]
         for label, button in enumerate(self.buttons):
             button.on_click(partial(self._label, label))
-        self.back = w.Button(description="Back", icon="arrow-left", tooltip="Show the clip before, to correct its label")
+        self.back = w.Button(
+            description="Back", icon="arrow-left", tooltip="Show the clip before, to correct its label"
+        )
         self.train = w.Button(icon="play", button_style="primary", layout=w.Layout(width="auto"))
         self.back.on_click(self._back)
         self.train.on_click(self._train)
-        self.progress = w.IntProgress(max=task.epochs, description="training", layout=w.Layout(width="98%"))
+        self.progress = w.IntProgress(
+            max=task.epochs, description="training", layout=w.Layout(width="98%", visibility="hidden")
+        )
         self.round = w.HBox(layout=w.Layout(flex_flow="row wrap"))
         wide = w.Layout(flex="1 1 300px", min_width="300px")
         answers = w.HBox(self.buttons, layout=w.Layout(flex_flow="row wrap"))
@@ -145,13 +149,16 @@ class Labeller:
             title = f"Done: {session.plan.budgets[-1]} labels in {rounds} rounds"
             shown = "<p>The budget is spent, and every label is trained on. Go on with the next cell.</p>"
         elif not session.proposed:
-            title, shown = f"Round {number} of {rounds}: no clip is selected yet", "<p>Press the button to try again.</p>"
+            title, shown = (
+                f"Round {number} of {rounds}: no clip is selected yet",
+                "<p>Press the button to try again.</p>",
+            )
         else:
             title = f"Round {number} of {rounds}: all {asked} clips have their label"
             shown = "<p>Look the round over in the list of its clips, then train.</p>"
-        self.heading.value = f'<h3 style="margin:0">{html.escape(title)}</h3>'
         # Set at once, not printed into: the same in a kernel, in a callback and in a test.
         self.stage.outputs = ({"output_type": "display_data", "metadata": {}, "data": {"text/html": shown}},)
+        self.heading.value = f'<h3 style="margin:0">{html.escape(title)}</h3>'
         self._refresh()
 
     def _refresh(self) -> None:
@@ -168,7 +175,7 @@ class Labeller:
         self.back.disabled = not session.proposed or self.shown == session.proposed[0]
         self.train.disabled = bool(session.waiting) or session.done
         many = session.plan.budgets[min(len(session.rounds), len(session.plan.budgets) - 1)]
-        self.train.description = "Done" if session.done else f"Train on these {many} labels"
+        self.train.description = "Done" if session.done else f"Train on all {many} labels"
 
     def _set_busy(self, busy: bool) -> None:
         self.progress.value = 0
