@@ -69,7 +69,7 @@ class Page:
 
 
 def journal(folder: Path) -> list[str]:
-    path = folder / "my_labels.jsonl"
+    path = folder / "my_labels_mine_smoke_0.jsonl"
     return [json.loads(line)["class"] for line in path.read_text().splitlines()] if path.exists() else []
 
 

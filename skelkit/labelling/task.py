@@ -89,7 +89,7 @@ class Task:
     def __init__(
         self, clips: Clips, truth: Integer[np.ndarray, " k"], learner: Learner, held_out: np.ndarray, session: Session
     ):
-        """clips: the pool's, as they were recorded. truth: their labels, -1 = unknown; only `answer_all` and
+        """clips: the pool's, in metres where that can be said. truth: their labels, -1 = unknown; only `answer_all` and
         `right` read them. held_out: numbers of the clips in the learner's data that tell the accuracy."""
         self.clips, self.truth, self.learner, self.session = clips, truth, learner, session
         self.held_out = torch.from_numpy(held_out).to(learner.data.device)
@@ -213,7 +213,7 @@ def open_task(
     )
     size = SIZES[tier]
     pool, held_out = _sides(clips, size.clips, seed)
-    seen = clips.subset(np.concatenate([pool, held_out]))
+    seen = preprocess(clips.subset(np.concatenate([pool, held_out])), [Units()])
     members = np.arange(len(pool))
     data = Resident(_ready(seen), Resample(size.frames), device())
     spec = DataSpec(len(pool), len(clips.classes), clips.skeleton, data.persons)
@@ -282,7 +282,6 @@ def _some(index: np.ndarray, most: int | None, rng: np.random.Generator) -> np.n
 def _ready(clips: Clips) -> Clips:
     """As the network sees them: turned to face one way where the skeleton has shoulders and hips, else centred; and
     all divided by one number, so that units, metres or pixels, do not matter."""
-    clips = preprocess(clips, [Units()])
     try:
         clips = preprocess(clips, [ViewInvariant()])
     except SkelkitError:
