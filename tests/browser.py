@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 TOKEN = "tests"
-PATIENCE = 120
+PATIENCE = 300
 """Seconds to wait for what must come: only a failing test waits so long."""
 
 
@@ -106,16 +106,12 @@ def chromium() -> Iterator[Any]:
 def run_all(window: Any, lab: Lab, notebook: str) -> None:
     """Open a notebook and run all its cells, as the menu does."""
     window.get(f"{lab.url}lab/tree/{notebook}?reset&token={TOKEN}")
-    ready = "return !!window.jupyterapp && !!document.querySelector('.jp-NotebookPanel .jp-Cell')"
-    until(lambda: window.execute_script(ready), f"{notebook} opens")
-    window.set_script_timeout(PATIENCE)
-    window.execute_async_script(  # the session must stand, or the cells would run nowhere
-        "const done = arguments[0], app = window.jupyterapp;"
-        "const panel = () => app.shell.currentWidget, ready = () => panel()?.sessionContext;"
-        "const go = () => ready() ? panel().sessionContext.ready.then("
-        "() => { app.commands.execute('notebook:run-all-cells'); done(); }) : setTimeout(go, 50);"
-        "app.restored.then(go);"
+    ready = (  # the kernel must stand, or the cells would run nowhere
+        "const panel = window.jupyterapp?.shell.currentWidget;"
+        "return panel?.sessionContext?.session?.kernel?.status === 'idle' && panel.content.widgets.length > 1"
     )
+    until(lambda: window.execute_script(ready), f"{notebook} is open and has its kernel")
+    window.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
 
 def until(look: Callable[[], Any], what: str) -> Any:
