@@ -136,6 +136,18 @@ class Session:
         return [clip for clip in self.proposed if clip not in self._answered]
 
     @property
+    def answered(self) -> dict[int, int]:
+        """The labels of this round so far, by clip, in the order of the selection."""
+        return {clip: self._answered[clip] for clip in self.proposed if clip in self._answered}
+
+    @property
+    def known(self) -> bool:
+        """Whether just these labels of this round were trained on before: `advance` then finds the weights again."""
+        if self.waiting or not self.proposed:
+            return False
+        return store.built("active", self._spec([*self.rounds, self._round()]))
+
+    @property
     def done(self) -> bool:
         """Whether the budget is spent, and trained on."""
         return len(self.rounds) == len(self.plan.budgets)
@@ -169,8 +181,7 @@ class Session:
                 "answer them first"
             )
         if self.proposed:  # else the selection failed, after this round's training
-            labels = tuple(self._answered[clip] for clip in self.proposed)
-            self.rounds.append(Round(self.proposed, labels, self.weights.name, self._selection))
+            self.rounds.append(self._round())
             try:
                 self._train(self.weights)
             except BaseException:
@@ -216,9 +227,16 @@ class Session:
             known += one.clips
         self._restore(self.weights)
 
+    def _round(self) -> Round:
+        labels = tuple(self._answered[clip] for clip in self.proposed)
+        return Round(self.proposed, labels, self.weights.name, self._selection)
+
+    def _spec(self, rounds: list[Round]) -> dict[str, Any]:
+        history = [list(zip(one.clips, one.labels, strict=True)) for one in rounds]
+        return {**self.learner, "rounds": history}
+
     def _train(self, before: Path | None) -> None:
-        history = [list(zip(one.clips, one.labels, strict=True)) for one in self.rounds]
-        spec = {**self.learner, "rounds": history}
+        spec = self._spec(self.rounds)
 
         def make(folder: Path) -> dict[str, Any]:
             if before is not None:
