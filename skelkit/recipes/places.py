@@ -38,7 +38,7 @@ def places(setting: Titled, endings: Sequence[str] | None = None, folds: int = 5
             drawn = re.fullmatch(r"(\d+)-fold", split)
             many = int(drawn[1]) if drawn else folds
             for fold in range(many) if drawn or split == "folds" else [None]:
-                yield Place(f"{setting.title} {ending}".rstrip(), split, fold)
+                yield Place(f"{setting.title} {ending}".strip(), split, fold)
 
 
 Cells = Iterator[tuple[Cell, Evaluation]]
