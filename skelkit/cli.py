@@ -178,7 +178,8 @@ def _report(arguments: argparse.Namespace) -> None:
     from skelkit.report import published, tables
 
     if arguments.readme:
-        pages = {"README.md": tables.update_readme(), "results/README.md": tables.update_results_page()}
+        blocks = [tables.update_readme(name=name) for name in tables.README_BLOCKS]
+        pages = {"README.md": any(blocks), "results/README.md": tables.update_results_page()}
         for page, changed in pages.items():
             print(f"{page} {'rewritten' if changed else 'was up to date'}")
     elif arguments.paper is None:

@@ -164,7 +164,7 @@ def test_at_tier_reduced_all_three_networks_are_a_quarter_as_wide_and_clips_stay
 
 @pytest.fixture(scope="module")
 def synthetic() -> Clips:
-    return run.load("synthetic")
+    return artefacts.load("synthetic")
 
 
 @pytest.mark.parametrize(

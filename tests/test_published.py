@@ -536,6 +536,19 @@ def test_the_page_names_both_selections_apart_and_shows_what_was_run(tmp_path, m
     assert not tables.update_results_page(path)
 
 
+def test_a_grid_has_the_paper_s_layout_and_shows_published_and_ours_and_gaps():
+    row = replace(
+        ROW, paper="sesar", table="Table 2", row="RIC", column="50 labels", dataset="nw_ucla", split="xview-v3"
+    )
+    row = replace(row, labels="5%", metric="top-1", value=55.04, fold=-1)
+    ours = replace(row, row="random encoder", seed=0, value=40.0)
+    lines = tables.grid("sesar", "Table 2", "nw_ucla", [row, ours]).split("\n")
+    assert lines[0] == "| published / ours | 50 labels | 150 labels | 300 labels | 400 labels |"
+    assert "| RIC | 56.2 / 55.0 | 70.5 / – | 73.5 / – | 81.0 / – |" in lines
+    assert "| MS2L |  | 60.5 / – |  |  |" in lines
+    assert lines[-1] == "| random encoder | – / 40.0 |  |  |  |"
+
+
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- results:begin -->\nstale\n<!-- results:end -->\nafter\n", encoding="utf-8")
@@ -561,6 +574,7 @@ def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
 
 def test_the_readme_shows_the_committed_rows():
     text = README.read_text(encoding="utf-8")
-    assert tables.rewritten(text, tables.readme_block()) == text, "run: skelkit report --readme"
+    for name, block in tables.README_BLOCKS.items():
+        assert tables.rewritten(text, block(), name) == text, "run: skelkit report --readme"
     page = (README.parent / "results" / "README.md").read_text(encoding="utf-8")
     assert page == tables.results_page(), "run: skelkit report --readme"

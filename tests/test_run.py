@@ -344,7 +344,7 @@ SEMI = Training(Adam(0.001), Steps(1), batch=20)
 
 def test_a_method_that_reconstructs_sees_every_training_clip_and_a_few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
-    quick = run.train
+    quick = artefacts.train
 
     def noting(method: Any, data: Any, members: np.ndarray, *arguments: Any, **options: Any) -> Any:
         seen.append((len(members), int((data.labels >= 0).sum())))

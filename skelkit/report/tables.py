@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -37,8 +38,21 @@ def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
     return _table(pd.DataFrame(lines, columns=["table", "published cells", *STATUSES]))
 
 
+def grid(paper: str, table: str, dataset: str, rows: Iterable[Row] | None = None) -> str:
+    """A table in the paper's layout, in each cell published / ours; "–" where nobody published or ran it."""
+    cells = published.compare(paper, table, rows)
+    cells = cells[cells["dataset"] == dataset]
+    both = (
+        f"{_number(p, '.1f') or '–'} / {_number(o, '.1f') or '–'}" for p, o in cells[["published", "ours"]].to_numpy()
+    )
+    wide = cells.assign(both=list(both)).pivot(index="row", columns="column", values="both")
+    return plain(
+        wide.reindex(index=cells["row"].unique(), columns=cells["column"].unique()).fillna(""), "published / ours"
+    )
+
+
 def readme_block() -> str:
-    """What stands between the README's markers: for each paper the counts."""
+    """What stands between the README's markers of the results: for each paper the counts."""
     parts = []
     for paper in published.papers():
         parts += [f"#### {paper}: published cells and what became of them", summary(paper)]
@@ -70,14 +84,22 @@ def rewritten(text: str, block: str, name: str = "results") -> str:
     return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
+README_BLOCKS: dict[str, Callable[[], str]] = {
+    "results": readme_block,
+    "sesar": partial(grid, "sesar", "Table 2", "nw_ucla"),
+}
+"""The README's blocks that are written from committed rows, by the name of their markers."""
+
+
 def update_readme(block: str | None = None, name: str = "results", path: Path | None = None) -> bool:
-    """Renew a block (by default the results) of README.md (by default the checkout's); returns whether it changed."""
+    """Renew a block (by default one of `README_BLOCKS`) of README.md (by default the checkout's); returns whether it
+    changed."""
     path = path or project_root() / "README.md"
     try:
         old = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SkelkitError(f"{path}: cannot be read ({error.strerror}); name the README") from error
-    new = rewritten(old, readme_block() if block is None else block, name)
+    new = rewritten(old, README_BLOCKS[name]() if block is None else block, name)
     if new != old:
         with whole_file(path) as part:
             part.write_text(new, encoding="utf-8")
