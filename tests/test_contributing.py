@@ -16,15 +16,16 @@ import pytest
 import torch
 from torch import Generator
 
-from skelkit import methods, run
+from skelkit import artefacts, methods, run
 from skelkit.augment import Augmentation, Reverse, Shear
 from skelkit.data.importing import import_clips
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
+from skelkit.evaluate.strategy import Strategy, propose
 from skelkit.files import SkelkitError
-from skelkit.recipes import ascal, at_tier
+from skelkit.recipes import ascal, at_tier, sesar_settings
 from skelkit.recipes.ascal_settings import with_method
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Weights
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Weights
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 HEAD = """
@@ -35,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
@@ -45,6 +46,7 @@ from skelkit.data.formats import tables
 from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import Batch, DataSpec
+from skelkit.evaluate.strategy import unlabelled
 """
 
 
@@ -60,7 +62,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     del sys.modules["contributed"]
 
 
-def top_1(weights: Weights, protocol: Linear | KNN) -> float:
+def top_1(weights: Weights, protocol: Linear | KNN | OwnClassifier) -> float:
     cell = Cell("ascal", "Table V", "contributed", "C-Sub")
     (row, *_) = run.evaluate(at_tier(Experiment(cell, Evaluation(weights, protocol)), "smoke"))
     return row.value
@@ -105,6 +107,21 @@ def test_the_method_trains_and_its_encoder_is_evaluated(
     weights = replace(ours, method=written.DirectionConfig())
     assert 0 <= top_1(weights, KNN()) <= 100
     assert run.trained(at_tier_weights(weights)).head.weight.shape == (1, 8)
+
+
+def test_the_strategy_asks_for_the_clips_nearest_the_centre(written: ModuleType) -> None:
+    nearest, points = written.Nearest(sample=5), torch.tensor([[0.0], [4.0], [1.0], [3.0], [7.0]])  # centre 3
+    assert isinstance(nearest, Strategy)
+    assert propose(nearest, points, None, torch.tensor([3]), 3, Generator()).tolist() == [1, 2, 0]
+
+
+def test_sesar_asks_for_its_labels_by_the_strategy(written: ModuleType, ours: Weights) -> None:
+    start = sesar_settings.pretraining("synthetic", "xsub")
+    weights = sesar_settings.asking(start, (3, 6), written.Nearest())
+    assert 0 <= top_1(weights, OwnClassifier()) <= 100
+    session = artefacts.session_of(at_tier_weights(weights))
+    session.verify()
+    assert len(session.table()) == 6
 
 
 def test_the_reader_imports_its_files_and_refuses_what_is_none(
