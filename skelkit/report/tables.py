@@ -39,8 +39,8 @@ def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
 
 
 def grid(paper: str, table: str, dataset: str, rows: Iterable[Row] | None = None) -> str:
-    """A table in the paper's layout, in each cell published / ours; "–" where nobody published or ran it."""
-    cells = published.compare(paper, table, rows)
+    """A table of top-1 in the paper's layout, in each cell published / ours; "–" where nobody published or ran it."""
+    cells = published.compare(paper, table, rows, metrics=["top-1"])
     cells = cells[cells["dataset"] == dataset]
     both = (
         f"{_number(p, '.1f') or '–'} / {_number(o, '.1f') or '–'}" for p, o in cells[["published", "ours"]].to_numpy()
