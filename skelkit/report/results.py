@@ -71,7 +71,7 @@ class Row:
     versions: dict[str, str]
     device: str
     seconds: float
-    """Training and evaluation that this row took."""
+    """Training and evaluation that this row took; of a training that was stopped and resumed, its last part alone."""
     started: str
     """ISO 8601, UTC."""
 
