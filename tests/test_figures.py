@@ -213,7 +213,8 @@ def test_a_build_that_fails_leaves_no_file_and_a_broken_file_is_named(results: P
         figures.figure_data("ascal", "loss", OF, table, commit=True)
 
 
-def test_a_curve_of_one_point_is_seen() -> None:
-    frame = pd.DataFrame({"epoch": [1, 1, 2], "loss": [3.0, 2.0, 1.0], "m": ["short", "long", "long"]})
+def test_a_curve_of_few_points_shows_them() -> None:
+    epochs = [1, *range(1, 13)]
+    frame = pd.DataFrame({"epoch": epochs, "loss": 1.0, "m": ["short"] + ["long"] * 12})
     (axes,) = figures.curves(frame, "epoch", "loss", "m", "loss").axes
     assert [line.get_marker() for line in axes.lines] == ["o", "None"]
