@@ -87,11 +87,11 @@ def histories(experiments: Iterable[Experiment], *, missing: str = "run", monito
 
 
 def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.DataFrame:
-    """`published.compare`, rounded (errors to three digits) and without empty columns, for the eye."""
+    """`published.compare`, ours rounded (errors to three digits) and without empty columns, for the eye."""
     table_of = published.compare(paper, table, rows, **options)
-    numbers, errors = ["published", "ours", "sd", "difference"], table_of["metric"].isin(published.MARGINS)
+    numbers, errors = ["ours", "sd", "difference"], table_of["metric"].isin(published.MARGINS)
     table_of[numbers] = table_of[numbers].round(1).mask(errors, table_of[numbers].round(3)) + 0.0  # no -0.0
-    shown = table_of.astype(dict.fromkeys(numbers, object))
+    shown = table_of.astype(dict.fromkeys(["published", *numbers], object))
     shown = shown.where(shown.notna(), "")
     absent = [name for name in shown["dataset"].unique() if not present(name)]
     ours = ~shown["note"].str.contains(r"\bcited\b")

@@ -92,6 +92,11 @@ def test_errors_are_shown_to_three_digits_and_percentages_to_one() -> None:
     assert shown.set_index("column")["ours"].to_dict() == {"MSE": 0.123, "Acc.(S)": 0.1}
 
 
+def test_a_published_number_is_shown_with_the_decimals_that_the_paper_prints() -> None:
+    shown = notebook.compare("byol", "Table 1", []).loc["Ours"].set_index("column")["published"]
+    assert shown[["NTU-60 (CS)", "PKU-MMD II (CS)"]].to_list() == [86.8, 55.25]
+
+
 @pytest.mark.usefixtures("_no_data")
 def test_a_part_of_a_data_set_that_is_not_here_shows_its_rows_as_the_whole_one_does(
     capsys: pytest.CaptureFixture[str],

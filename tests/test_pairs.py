@@ -132,3 +132,12 @@ def test_simultaneous_cameras_are_told_from_chance_even_when_cut_anew() -> None:
     cut = pairs.summary(pairs.check(pairs.cut_anew(clips, 0.25, np.random.default_rng(0))))
     assert cut["equal length"] < 50
     assert cut["shifted"] > 60
+
+
+def test_the_share_of_simultaneous_pairs_by_hand() -> None:
+    """Of the control 60 of 100 are found and 20 by chance; half of what it has above chance is half of the pairs."""
+    control = {"shifted": 60.0, "chance": 20.0, "± shifted": 0.0}
+    for found, share in ((60.0, 100), (40.0, 50), (20.0, 0)):
+        assert pairs.simultaneous({"shifted": found, "chance": 20.0, "± shifted": 4.0}, control) == (share, 10)
+    unsure = control | {"± shifted": 4.0}
+    assert pairs.simultaneous(control, unsure) == (100, pytest.approx(10))  # in its turn the control's own interval

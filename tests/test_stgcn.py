@@ -194,6 +194,29 @@ def test_a_new_encoder_takes_the_bodys_graph_as_it_is_and_starts_as_the_released
             assert abs(p.mean().item() - ("norm" in name)) < 0.005, name
 
 
+def explained(features: Tensor, by: Tensor, fitted: int) -> float:
+    """The share of the features' variance that an affine map tells, fitted on the first clips and asked on the rest."""
+    by = torch.cat([by, torch.ones(len(by), 1)], 1)
+    told = by @ torch.linalg.lstsq(by[:fitted], features[:fitted], driver="gelsd").solution
+    centred = features[fitted:] - features[fitted:].mean(0)
+    return 1 - float((features - told)[fitted:].square().sum() / centred.square().sum())
+
+
+def test_a_new_encoder_hands_on_little_but_the_mean_pose_until_its_norms_are_settled() -> None:
+    """What BYOL's two random encoders stand for: bodies of one shape in many poses, which they move a little."""
+    torch.manual_seed(0)
+    encoder = STGCN(8, dropout=0.0).build(DataSpec(300, 3, SBU, 1))
+    x = torch.randn(1, 3, 1, 15, 1) + 0.3 * torch.randn(300, 3, 1, 15, 1) + 0.1 * torch.randn(300, 3, 6, 15, 1)
+    pose = x.mean(2).flatten(1)
+    with torch.no_grad():
+        assert explained(encoder.eval()(x), pose, 200) > 0.7
+        for norm in encoder.modules():
+            if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+                norm.momentum = 1.0  # one look is enough
+        encoder.train()(x)
+        assert explained(encoder.eval()(x), pose, 200) < 0.4
+
+
 def test_every_block_but_the_first_drops_numbers_in_training_alone() -> None:
     encoder, x = built(dropout=0.5), some_clips()
     assert [block.dropout.p for block in encoder.blocks] == [0.0] + [0.5] * 9

@@ -5,6 +5,7 @@ Multi-viewpoint sampling (Moliner et al. 2022, Sec. 3.4) takes for granted what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,14 @@ def summary(pairs: pd.DataFrame) -> dict[str, float]:
         share = 100 * asked[name].mean()
         found |= {name: share, f"± {name}": 1.96 * (share * (100 - share) / max(len(asked), 1)) ** 0.5}
     return {name: float(value) for name, value in found.items()}
+
+
+def simultaneous(ours: Mapping[str, float], control: Mapping[str, float]) -> tuple[float, float]:
+    """Per cent of pairs that would be simultaneous, were each pair either that and found, shifted, as often as the
+    control's, or a guess; and half the width of its 95 % interval. ours, control: of `summary`."""
+    gain, most = (each["shifted"] - each["chance"] for each in (ours, control))
+    half = np.hypot(ours["± shifted"] / most, gain * control["± shifted"] / most**2)
+    return 100 * gain / most, 100 * float(half)
 
 
 def cut_anew(clips: Clips, most: float, rng: np.random.Generator) -> Clips:

@@ -1,0 +1,151 @@
+"""The recipe of bootstrapped learning: every printed cell has its maker, and the settings hold the paper's numbers."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from skelkit import store
+from skelkit.augment import conservative
+from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.recipes import byol
+from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, supervised
+from skelkit.recipes.experiment import Experiment, Tier, Weights
+from skelkit.report import published
+from skelkit.train import SGD, Steps, WarmupCosine
+
+KEY = ["table", "row", "column", "dataset", "split", "labels"]
+UNTRAINED = {"random encoder", byol.SETTLED}
+
+
+def printed() -> set[tuple[str, ...]]:
+    cells = published.cells("byol")
+    return set(cells.loc[~cells["note"].str.contains(r"\bcited\b"), KEY].itertuples(index=False, name=None))
+
+
+def place(e: Experiment) -> tuple[str, str]:
+    return e.evaluation.weights.data.name, e.evaluation.split or e.evaluation.weights.data.split
+
+
+def made(experiments: list[Experiment]) -> set[tuple[str, ...]]:
+    return {(e.cell.table, e.cell.row, e.cell.column, *place(e), e.cell.labels) for e in experiments}
+
+
+# ── cells ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_cell_that_is_not_cited_has_an_experiment_and_no_other_row_than_untrained_encoders_is_added() -> None:
+    found = made([e for e in byol.everything() if e.evaluation.weights.data.name in byol.PAPERS_OWN])
+    assert printed() <= found
+    assert {row for _, row, *_ in found - printed()} == UNTRAINED
+
+
+def test_extensions_use_the_printed_rows_or_say_what_else_they_are() -> None:
+    extensions = byol.extensions()
+    assert {e.tier for e in extensions} == {"reduced"}
+    rows = {(e.cell.table, e.cell.row) for e in extensions} - {(table, row) for table, row, *_ in printed()}
+    assert {row for _, row in rows} == UNTRAINED | {byol.LONGER, "Ours 1x"}
+    assert {table for table, row in rows if row == "Ours 1x"} == {"Table 3"}  # its teacher is as wide as its student
+
+
+@pytest.mark.parametrize("tier", get_args(Tier))
+@pytest.mark.parametrize("name", sorted(byol.TABLES))
+def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
+    experiments = byol.TABLES[name](tier=tier)
+    assert {(e.tier, e.cell.table) for e in experiments} == {(tier, name)}
+    assert all(len(store.key(e.evaluation)) == 32 for e in experiments[::17])
+
+
+# ── NW-UCLA ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_on_nw_ucla_both_cross_view_columns_have_the_leak_free_pretraining_and_cross_subject_has_its_own() -> None:
+    ours = {e.cell.column: e for e in byol.table1("nw_ucla", tier="reduced") if e.cell.row == "Ours"}
+    across, standard, subjects = (ours[f"NW-UCLA {ending}"] for ending in ("V3, leak-free", "V3", "CS"))
+    assert across.evaluation.weights == standard.evaluation.weights
+    assert [place(e)[1] for e in (across, standard, subjects)] == ["xview-v3-leakfree", "xview-v3", "xsub"]
+    assert subjects.evaluation.weights.data.split == "xsub"  # no test subject is seen, with labels or without
+    labelled = {e.cell.column: e for e in byol.table1("nw_ucla") if e.cell.row == "ST-GCN (sup.)"}
+    assert labelled["NW-UCLA V3"].evaluation.weights.data.split == "xview-v3"
+
+
+def test_cross_subject_comes_last_and_tables_1_to_3_and_6_have_it() -> None:
+    extensions = byol.extensions()
+    late = [e.cell.column.startswith("NW-UCLA CS") for e in extensions]
+    assert late == sorted(late)
+    tables = {e.cell.table for e, last in zip(extensions, late, strict=True) if last}
+    assert tables == {f"Table {n}" for n in (1, 2, 3, 6)}
+    assert not any(e.cell.column == "NW-UCLA CS" for e in byol.equal_steps("nw_ucla"))
+
+
+def test_with_more_epochs_sampling_viewpoints_takes_as_many_steps_as_without() -> None:
+    """925 clips of 539 performances, in batches of 32."""
+    longer, given = setting("nw_ucla").longer, setting("nw_ucla").epochs
+    assert abs(longer * -(-539 // 32) - given * -(-925 // 32)) < -(-539 // 32)
+
+
+# ── settings, Sec. 4.2 to 4.4 ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def schedule(weights: Weights) -> WarmupCosine:
+    assert isinstance(weights.training.schedule, WarmupCosine)
+    return weights.training.schedule
+
+
+@pytest.mark.parametrize(("dataset", "epochs"), [("ntu60", 1600), ("ntu120", 1600), ("pku_mmd2", 4800)])
+def test_pretraining_is_that_of_sec_4_2_with_ten_epochs_of_warm_up(dataset: str, epochs: int) -> None:
+    weights = pretraining(dataset, "xsub")
+    training, given = weights.training, schedule(weights)
+    assert (given.epochs, given.warmup * epochs, given.start * 0.2) == pytest.approx((epochs, 10, 1e-6))
+    assert (training.optimiser, training.batch) == (SGD(lr=0.2, momentum=0.9, weight_decay=1e-4), 512)
+    assert training.performances
+    assert not pretraining(dataset, "xsub", viewpoints=False).training.performances
+    assert weights.data.view is not None
+    assert (weights.data.view.frames, weights.data.view.fill) == (150, "loop")
+    assert (weights.method.momentum, weights.encoder.width, weights.encoder.bones) == (0.99, 64, True)
+    assert pretraining(dataset, "xsub", width=2).encoder.width == 128
+
+
+def test_a_short_training_of_ours_warms_up_for_the_papers_share() -> None:
+    assert schedule(pretraining("nw_ucla", "xsub")).warmup == 10 / 1600
+
+
+def test_linear_evaluation_is_that_of_sec_4_3_and_ours_on_small_sets_is_the_cached_one_under_its_own_name() -> None:
+    (paper,) = {e.evaluation.protocol for e in byol.table2()}
+    assert paper == AugmentedLinear(conservative(), SGD(lr=30.0), Steps(100, drops=(0.6, 0.8)), batch=256)
+    assert paper.optimiser == SGD(lr=30.0, momentum=0.9, weight_decay=0.0)
+    assert [round(paper.schedule.rate(epoch), 6) for epoch in (0, 59, 60, 79, 80, 99)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
+    (ours,) = {e.evaluation.protocol for e in byol.table2("nw_ucla")}
+    assert isinstance(ours, Linear)
+    assert ours.standardise
+
+
+@pytest.mark.parametrize(("share", "epochs"), [(0.01, 100), (0.05, 20), (0.1, 10)])
+def test_fine_tuning_and_distillation_are_those_of_sec_4_4(share: float, epochs: int) -> None:
+    start = pretraining("ntu60", "xsub", width=2)
+    tuned = finetuning(start, "xsub", share, 3)
+    assert (tuned.training.optimiser, tuned.training.batch) == (SGD(lr=10.0, momentum=0.9, weight_decay=0.0), 8)
+    assert (schedule(tuned), tuned.labels, tuned.seed, tuned.start) == (WarmupCosine(epochs), share, 3, start)
+    assert (tuned.method.frozen, tuned.method.encoder_rate) == (1 / 3, 1e-3)
+    assert tuned.method.steps == conservative()
+    student = distilled(tuned, 0.5)
+    assert (student.encoder.width, student.teacher, student.labels, student.start) == (32, tuned, None, None)
+    assert (student.training.optimiser, student.training.batch) == (SGD(lr=0.2, momentum=0.9, weight_decay=1e-4), 256)
+    assert (schedule(student), student.method.temperature) == (WarmupCosine(100), 1.0)
+
+
+def test_few_labels_are_five_subsets_with_a_teacher_of_twice_the_width() -> None:
+    table = byol.table3()
+    for row in ("Ours 2x", "Ours 1x, distilled", "ST-GCN (sup.)"):
+        seeds = [e.evaluation.weights.seed for e in table if (e.cell.row, e.cell.column) == (row, "NTU-60 (CS) 1%")]
+        assert seeds == [0, 1, 2, 3, 4]
+    assert {e.evaluation.weights.teacher.encoder.width for e in table if e.evaluation.weights.teacher} == {128}
+
+
+def test_the_supervised_baseline_is_that_of_sec_4_2() -> None:
+    weights = supervised(pretraining("ntu60", "xsub"), "xsub")
+    assert (weights.training.optimiser, weights.training.batch) == (SGD(lr=0.0125, weight_decay=3e-4), 8)
+    assert weights.training.optimiser.momentum == 0.9
+    rates = [round(weights.training.schedule.rate(epoch), 6) for epoch in (0, 55, 56, 69, 70, 79)]
+    assert (weights.training.schedule.epochs, rates) == (80, [1, 1, 0.1, 0.1, 0.01, 0.01])
