@@ -40,7 +40,7 @@ from skelkit.methods.sesar import SESARConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.provenance import provenance
 from skelkit.recipes.experiment import Data, Drawn, PerClass, Weights
-from skelkit.train import Callback, History, train
+from skelkit.train import Callback, History, spent, train
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,7 @@ def _trained(weights: Weights, method: Any, rng: Generator, progress: bool | Non
     """Train a method as its weights say: the history, and the seconds."""
     started, prepared = time.monotonic(), prepare(weights.data)
     checkpoint = store_folder() / "checkpoints" / f"{store.key(weights)}.safetensors"
+    before = spent(checkpoint)
     history = train(
         method,
         *_seen(weights, prepared),
@@ -186,7 +187,7 @@ def _trained(weights: Weights, method: Any, rng: Generator, progress: bool | Non
     )
     for left in (checkpoint, *checkpoint.parent.glob(f".{checkpoint.name}.*.part")):  # the latter of killed runs
         left.unlink(missing_ok=True)
-    return history, time.monotonic() - started
+    return history, before + time.monotonic() - started
 
 
 def _asked(weights: Weights, method: Any) -> tuple[History, float]:

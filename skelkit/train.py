@@ -162,8 +162,9 @@ def train(
     step, optimiser = accelerator.prepare(_Step(method).to(data.device), optimiser)
     train_set = torch.from_numpy(np.asarray(members, np.int64)).to(data.device)
     performances = data.performances(train_set) if training.performances else None
+    before = spent(checkpoint)
     history = _resume(checkpoint, method, optimiser, rng) if checkpoint and checkpoint.exists() else []
-    saved = time.monotonic()
+    saved = started = time.monotonic()
     epochs = tqdm(
         range(len(history), training.schedule.epochs),
         initial=len(history),
@@ -197,9 +198,18 @@ def train(
             method.train()
         epochs.set_postfix(loss=f"{history[-1]['loss']:.3f}")
         if checkpoint and time.monotonic() - saved >= checkpoint_seconds:
-            _save(checkpoint, method, optimiser, rng, history)
             saved = time.monotonic()
+            _save(checkpoint, method, optimiser, rng, history, before + saved - started)
     return history
+
+
+def spent(checkpoint: Path | None) -> float:
+    """Seconds of training that a checkpoint stands for; 0 without one, and of one that `train` will refuse."""
+    try:
+        with safe_open(checkpoint, "pt") as file:
+            return float(file.metadata()["seconds"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return 0.0
 
 
 class _Step(nn.Module):
@@ -263,7 +273,7 @@ def _check_weights(method: nn.Module, epoch: int) -> None:
             )
 
 
-def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history: History) -> None:
+def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history: History, seconds: float) -> None:
     tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": v for name, v in state.items() if isinstance(v, Tensor)}
@@ -274,7 +284,7 @@ def _save(path: Path, method: nn.Module, optimiser: Any, rng: Generator, history
         save_file(
             {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()},
             part,
-            {"history": json.dumps(history)},
+            {"history": json.dumps(history), "seconds": str(seconds)},
         )
 
 

@@ -243,6 +243,11 @@ def test_recompute_trains_extracts_and_measures_again(counted: Callable[[str], l
     assert len(results.read("ascal", run.rows_folder("smoke"))) == len(first)
 
 
+def test_a_resumed_trainings_rows_tell_the_seconds_of_all_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artefacts, "spent", lambda checkpoint: 5000.0 * (store.key(weights()) in checkpoint.name))
+    assert all(5000 < row.seconds < 6000 for row in run.evaluate(smoke()))
+
+
 def test_a_fault_after_training_leaves_the_weights_and_neither_checkpoint_nor_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from skelkit.methods import build
 from skelkit.methods.ascal import ASCALConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models.rnn import Recurrent
-from skelkit.train import SGD, Adam, Decay, History, Steps, Training, WarmupCosine, train
+from skelkit.train import SGD, Adam, Decay, History, Steps, Training, WarmupCosine, spent, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS_AN_EPOCH = 3  # 20 clips in batches of 8
@@ -410,6 +410,24 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, damage: str) ->
     with pytest.raises(SkelkitError, match=f"{place}.*; delete it") as caught:
         trained(OneNumber(lambda x, _: x), epochs=2, checkpoint=checkpoint)
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_stands_for_the_seconds_of_all_parts_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, now = tmp_path / "a.safetensors", [0.0]
+    monkeypatch.setattr("skelkit.train.time.monotonic", lambda: now[0])
+
+    def ten_seconds(*_: Any) -> dict[str, float]:
+        now[0] += 10
+        return {}
+
+    assert spent(checkpoint) == 0
+    for epochs, seconds in ((1, 10), (3, 30)):
+        options = {"checkpoint": checkpoint, "checkpoint_seconds": 0, "callbacks": [ten_seconds]}
+        trained(OneNumber(lambda x, _: x), epochs=epochs, **options)
+        assert spent(checkpoint) == seconds
+        now[0] += 1000  # the machine was off
 
 
 def test_no_checkpoint_is_written_before_its_time(tmp_path: Path) -> None:

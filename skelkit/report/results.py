@@ -71,7 +71,8 @@ class Row:
     versions: dict[str, str]
     device: str
     seconds: float
-    """Training and evaluation that this row took; of a training that was stopped and resumed, its last part alone."""
+    """Training and evaluation that this row took. Of a training that was stopped and resumed, its last part alone in
+    rows from before 22 November 2026."""
     started: str
     """ISO 8601, UTC."""
 
