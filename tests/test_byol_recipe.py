@@ -135,6 +135,14 @@ def test_fine_tuning_and_distillation_are_those_of_sec_4_4(share: float, epochs:
     assert (schedule(student), student.method.temperature) == (WarmupCosine(100), 1.0)
 
 
+def test_our_fine_tuning_has_the_supervised_baselines_rate_and_differs_in_its_start() -> None:
+    start = pretraining("nw_ucla", "xview-v3-leakfree")
+    tuned, alone = finetuning(start, "xview-v3-leakfree", 0.1), supervised(start, "xview-v3-leakfree", 0.1)
+    assert tuned.training.optimiser.lr == alone.training.optimiser.lr
+    assert (tuned.method.frozen, tuned.method.encoder_rate) == (1 / 3, 1.0)
+    assert (tuned.start, alone.start) == (start, None)
+
+
 def test_few_labels_are_five_subsets_with_a_teacher_of_twice_the_width() -> None:
     table = byol.table3()
     for row in ("Ours 2x", "Ours 1x, distilled", "ST-GCN (sup.)"):
