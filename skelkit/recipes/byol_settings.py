@@ -17,6 +17,7 @@ from skelkit.train import SGD, Adam, Steps, Training, WarmupCosine
 WIDTH = 64
 """Channels of the first block of a 1x network."""
 SGD_PAPER = SGD(lr=0.2, momentum=0.9, weight_decay=1e-4)
+TUNING_PAPER = SGD(lr=10.0)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Setting:
     bf16: bool = False
     """Whether pretraining runs in 16 bit."""
     distil_batch: int = 256
-    tuning: SGD = SGD(lr=10.0)
+    tuning: SGD = TUNING_PAPER
     """Of the classifier in fine-tuning (Sec. 4.4)."""
     encoder_rate: float = 1e-3
     """The encoder's learning rate in fine-tuning, as a factor of the classifier's (Sec. 4.4)."""
