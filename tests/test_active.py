@@ -129,6 +129,14 @@ def test_the_seed_decides_the_selections_and_nothing_else_does() -> None:
     assert finished(replace(plan, seed=1)).rounds != one
 
 
+def test_a_finished_run_trains_nothing_unless_it_is_asked_again() -> None:
+    finished()
+    once, again = Toy(), Toy()
+    run(session_of(toy=once), TRUTH.__getitem__)
+    run(session_of(toy=again, again=True), TRUTH.__getitem__)
+    assert (len(once.trained), len(again.trained)) == (0, 1 + len(PLAN.budgets))
+
+
 def test_evenly_makes_equal_parts() -> None:
     assert evenly(50, 5) == (10, 20, 30, 40, 50)
     assert evenly(10, 3) == (3, 6, 10)

@@ -103,13 +103,15 @@ class Session:
         pool: Pool,
         learner: Any,
         answers: Path | None = None,
+        *,
+        again: bool = False,
     ):
         """Pretrain, and select the first clips.
 
         trainable: as `learner` makes it, before any training. look: through it. learner: its specification, a part of
         the store's keys; what it leaves out must not change the training. answers: the journal that a person's labels
-        are written to at once; None for an oracle that can be asked again. Raises SkelkitError where the budget
-        exceeds the clips.
+        are written to at once; None for an oracle that can be asked again. again: train and select anew what
+        the store holds. Raises SkelkitError where the budget exceeds the clips.
         """
         if plan.budgets[-1] > len(pool.names):
             raise SkelkitError(
@@ -117,6 +119,7 @@ class Session:
                 "lower the budget"
             )
         self.plan, self.trainable, self.look, self.pool, self.answers = plan, trainable, look, pool, answers
+        self.again = again
         self.learner = {"learner": learner, "pool": store.key({"names": pool.names, "classes": pool.classes})}
         self.rounds: list[Round] = []
         self._train(None)
@@ -246,7 +249,7 @@ class Session:
             save_file(state, folder / "weights.safetensors")
             return {"learned": found}
 
-        self.weights: Path = store.stage("active", spec, make)
+        self.weights: Path = store.stage("active", spec, make, again=self.again)
         self._restore(self.weights)
 
     def _select(self) -> None:
@@ -262,7 +265,7 @@ class Session:
             chosen = self._proposal(known, n, store.key(spec))
             return {"clips": chosen, "names": [self.pool.names[clip] for clip in chosen]}
 
-        path = store.stage("selections", spec, make)
+        path = store.stage("selections", spec, make, again=self.again)
         self._selection, self.proposed = path.name, tuple(store.record(path)["clips"])
         if self.answers is not None:
             before = journal.read(self.answers, self.pool)
