@@ -135,6 +135,16 @@ def test_a_double_click_labels_one_clip(opened: Callable[..., Task]) -> None:
     assert len(labeller.task.session.answered) == 1
 
 
+def test_the_table_has_the_labels_of_the_round_under_way(opened: Callable[..., Task]) -> None:
+    labeller = labeller_of(opened())
+    first, second, _ = labeller.task.session.proposed
+    answer(labeller, 2, 1)
+    table = labeller.task.table()
+    assert table["label"][[first, second]].tolist() == ["class 2", "class 1"]
+    assert (table["label"] != "").sum() == 2
+    assert set(table["classifier"]) == {""}  # nothing is trained yet
+
+
 def test_clicks_that_waited_while_it_trained_label_nothing_and_train_nothing(opened: Callable[..., Task]) -> None:
     labeller = labeller_of(opened())
     answer(labeller, 0, 1, 2)
@@ -198,6 +208,14 @@ def test_a_journal_of_other_clips_is_refused_in_one_line(opened: Callable[..., T
     other = clips_of(36, classes=3)
     with pytest.raises(SkelkitError, match=r"labels.jsonl, line 1: .* is not this pool's; take another journal"):
         opened(replace(other, table=other.table.assign(name=[f"other {i}" for i in range(36)])))
+
+
+def test_labels_of_clips_that_others_have_replaced_under_their_names_are_refused(opened: Callable[..., Task]) -> None:
+    """A file without names calls its clips 0, 1, 2, ...: only their frames tell them from those of another."""
+    answer(labeller_of(opened()), 0)
+    other = clips_of(36, classes=3)
+    with pytest.raises(SkelkitError, match=r"labels.jsonl, line 1: .* is not this pool's; take another journal"):
+        opened(other.with_frames(other.frames + 1))
 
 
 # ---- what goes wrong is said in one line
@@ -351,11 +369,22 @@ def test_a_label_keeps_its_class_where_that_is_named_again_and_is_forgotten_else
 
 @pytest.mark.parametrize(
     ("classes", "said"),
-    [(["a"], "1 of them"), (["a", "a"], "'a' is empty or there twice"), (["a", " "], "' ' is empty")],
+    [
+        (["a"], "1 of them"),
+        (["a", "a"], "'a' is empty or there twice"),
+        (["a", " "], "' ' is empty"),
+        ([1, "1"], "'1' is empty or there twice"),
+    ],
 )
-def test_classes_that_cannot_be_told_apart_are_refused(classes: list[str], said: str) -> None:
+def test_classes_that_cannot_be_told_apart_are_refused(classes: list[str | int], said: str) -> None:
     with pytest.raises(SkelkitError, match=f"tiny: classes: {said}.*give at least two names, each once"):
         tell_classes(clips_of(6), classes)
+
+
+def test_classes_may_be_numbers_and_are_no_single_text() -> None:
+    assert tell_classes(clips_of(6), [1, 2]).classes == ("1", "2")
+    with pytest.raises(SkelkitError, match="tiny: classes: 'walk, run' is one text; give a list of names"):
+        tell_classes(clips_of(6), "walk, run")
 
 
 def test_the_label_column_cannot_answer_for_a_clip_that_it_does_not_know(opened: Callable[..., Task]) -> None:
