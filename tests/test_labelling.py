@@ -425,6 +425,6 @@ def test_the_notebook_runs_to_its_end_with_the_label_column_as_the_oracle(
     journal = str(tmp_path / "labels.jsonl")
     (outcome,) = run_notebooks([NOTEBOOK], parameters={**given, "journal": journal}, out=tmp_path / "out", timeout=300)
     assert outcome.status == "passed", f"cell {outcome.cell}, `{outcome.line}`: {outcome.error}"
-    lines = (tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines()
+    lines = (tmp_path / "labels_labels_KJS.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "clip,label,classifier,probability"
     assert sum(line.split(",")[1] != "" for line in lines[1:]) == 6
