@@ -203,6 +203,22 @@ def test_a_round_closed_before_its_training_can_still_be_corrected(opened: Calla
     assert again.task.session.rounds[0].labels == (0, 1, 0)
 
 
+def test_a_session_of_other_settings_takes_over_the_labels_it_asks_for_and_counts_the_others(
+    opened: Callable[..., Task],
+) -> None:
+    labeller = labeller_of(opened())
+    assert labeller.task.session.elsewhere == 0
+    answer(labeller, 0, 1, 2)
+    labeller.train.click()
+    first = labeller.task.session.table().set_index("clip")["label"]
+    assert opened(oracle="labels").session.elsewhere == 0
+    for asked, found in ((16, range(1, 4)), (1, range(2))):  # of 18 clips; 3 have a label
+        other = opened(strategy="U", labels_per_round=asked, rounds=1).session
+        assert other.answered == {clip: first[clip] for clip in other.proposed if clip in first}
+        assert len(other.answered) in found
+        assert len(other.answered) + other.elsewhere == 3
+
+
 def test_a_journal_of_other_clips_is_refused_in_one_line(opened: Callable[..., Task]) -> None:
     answer(labeller_of(opened()), 0)
     other = clips_of(36, classes=3)
