@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from skelkit import store
 from skelkit.data.views import DataSpec
-from skelkit.evaluate import active, journal
+from skelkit.evaluate import journal
 from skelkit.evaluate.active import ActiveLearning, Pool, Session, evenly, run
 from skelkit.evaluate.learner import Learner
 from skelkit.evaluate.metrics import top_k
@@ -500,8 +500,3 @@ def test_the_learner_sees_no_label_that_was_not_asked_for(monkeypatch: pytest.Mo
     hidden[3], hidden[7] = 2, 0  # the pool begins at clip 2
     assert seen == [(hidden, [3, 7]), (hidden, [*range(2, 50)]), ([-1] * 60, [*range(2, 50)])]
     assert torch.equal(learner.data.labels, before)
-
-
-def test_the_oracle_may_be_the_label_column(supervised: Callable[..., Session]) -> None:
-    oracle: active.Oracle = TRUTH.__getitem__
-    assert run(session_of(), oracle).done

@@ -15,6 +15,7 @@ from tiny import clips_of, save_npz
 
 from skelkit.batch import run_notebooks
 from skelkit.data.clips import Clips
+from skelkit.data.protocols import split
 from skelkit.data.skeleton import Skeleton
 from skelkit.evaluate import journal
 from skelkit.evaluate.active import Session
@@ -364,6 +365,17 @@ def test_the_accuracy_is_that_on_people_who_are_not_asked_about(opened: Callable
     right = (scores == task.learner.data.labels[task.held_out]).float().mean()
     assert task.rounds[-1].accuracy == pytest.approx(100 * float(right))
     assert task.right() == (6, 6)
+
+
+def test_where_no_judge_has_a_label_every_clip_may_be_asked_for(opened: Callable[..., Task]) -> None:
+    clips = clips_of(36, classes=3)
+    train = split(clips, "xsub").train
+    some = np.where(np.isin(np.arange(36), train[:5]), clips.labels, -1)
+    task = opened(replace(clips, table=clips.table.assign(label=some)))
+    assert (len(task.clips), len(task.held_out)) == (36, 0)
+    one = np.where(np.isin(np.arange(36), train), -1, clips.labels)  # the others judge, and are not asked about
+    task = opened(replace(clips, table=clips.table.assign(label=one)), seed=1)
+    assert (len(task.clips), len(task.held_out)) == (len(train), 36 - len(train))
 
 
 def test_where_nobody_knows_who_is_who_a_third_of_the_performances_is_held_out(opened: Callable[..., Task]) -> None:

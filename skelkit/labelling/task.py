@@ -263,11 +263,10 @@ def _strategy(name: str, classes: int) -> Strategy:
 
 def _sides(clips: Clips, most: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Clips that may be asked for, and clips whose labels only tell the accuracy: other people's, where people are
-    known, else a third of the performances, drawn. Without labels there is none of them, and all may be asked for."""
+    known, else a third of the performances, drawn. Their clips without a label are on neither side; where all are
+    without one, every clip may be asked for."""
     rng = np.random.default_rng(seed)
     everyone = np.arange(len(clips))
-    if not (clips.labels >= 0).any():
-        return _some(everyone, most, rng), everyone[:0]
     try:
         people = split(clips, "xsub")
         pool, test = people.train, people.test
@@ -277,7 +276,8 @@ def _sides(clips: Clips, most: int | None, seed: int) -> tuple[np.ndarray, np.nd
         names = rng.permutation(np.unique(action))
         out = np.isin(action, names[: len(names) // DRAWN])
         pool, test = everyone[~out], everyone[out]
-    return _some(pool, most, rng), _some(test[clips.labels[test] >= 0], most, rng)
+    judges = test[clips.labels[test] >= 0]
+    return _some(pool if len(judges) else everyone, most, rng), _some(judges, most, rng)
 
 
 def _some(index: np.ndarray, most: int | None, rng: np.random.Generator) -> np.ndarray:
