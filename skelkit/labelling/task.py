@@ -230,9 +230,10 @@ def open_task(
         "labelling": {"size": size, "epochs": epochs, "seed": seed, "clips": clips.fingerprint},
         "pool": pool.tolist(),
     }
-    prints = tuple(sha256(clips[i].tobytes()).hexdigest()[:12] for i in pool)
+    kept = journal if oracle == "person" else None
+    prints = tuple(sha256(clips[i].tobytes()).hexdigest()[:12] for i in pool) if kept else ()
     named = Pool(tuple(str(name) for name in seen.table["name"][: len(pool)]), clips.classes, prints)
-    session = Session(plan, learner, learner.look, named, store.key(described), journal if oracle == "person" else None)
+    session = Session(plan, learner, learner.look, named, store.key(described), kept)
     return Task(seen.subset(members), seen.labels[: len(pool)], learner, len(pool) + np.arange(len(held_out)), session)
 
 
