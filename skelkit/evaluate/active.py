@@ -144,6 +144,13 @@ class Session:
         return {clip: self._answered[clip] for clip in self.proposed if clip in self._answered}
 
     @property
+    def elsewhere(self) -> int:
+        """Labels in the journal of clips that are not asked for here so far: a session of other settings has asked."""
+        kept = {} if self.answers is None else journal.read(self.answers, self.pool)
+        asked = {clip for one in self.rounds for clip in one.clips}
+        return len(kept.keys() - asked - set(self.proposed))
+
+    @property
     def known(self) -> bool:
         """Whether just these labels of this round were trained on before: `advance` then finds the weights again."""
         if self.waiting or not self.proposed:
