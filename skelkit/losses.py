@@ -7,6 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+Losses = dict[str, Float[Tensor, ""]]
+"""What a method's `loss` returns: a scalar for each group of parameters, by the name of a submodule; "loss" is all."""
+
 
 def info_nce(
     query: Float[Tensor, "b d"],

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from skelkit.data.views import Resident
 from skelkit.device import keep_freed_memory
 from skelkit.files import SkelkitError, whole_file
+from skelkit.losses import Losses
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ class _Step(nn.Module):
         super().__init__()
         self.method = method
 
-    def forward(self, batch: Any, rng: Generator) -> dict[str, Tensor]:
-        loss: dict[str, Tensor] = self.method.loss(batch, rng)
+    def forward(self, batch: Any, rng: Generator) -> Losses:
+        loss: Losses = self.method.loss(batch, rng)
         return loss
 
 
@@ -247,7 +248,7 @@ def _set_rates(method: Any, optimiser: Any, training: Training, epoch: float, st
             parameter.requires_grad_(factor > 0)
 
 
-def _backward(accelerator: Accelerator, method: nn.Module, loss: dict[str, Tensor]) -> None:
+def _backward(accelerator: Accelerator, method: nn.Module, loss: Losses) -> None:
     """Each scalar reaches its own group only: the submodule of its name, or for "loss" every parameter."""
     for i, (group, value) in enumerate(loss.items()):
         inputs = None if group == "loss" else [p for p in method.get_submodule(group).parameters() if p.requires_grad]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -123,6 +124,47 @@ def test_rooms_that_compute_name_no_device(room: str) -> None:
     for path in [place] if place.is_file() else sorted(place.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Constant) and node.value in ("cpu", "cuda", "mps")), path
+
+
+SHAPED = {"Bool", "Float", "Int"}
+OPAQUE = {"Learner.state_dict", "Learner.load_state_dict"}
+"""Whose tensors are those of any method, and so of any shape."""
+
+
+def public_functions(node: ast.AST, room: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Those of a module and of its public classes, by name."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.ClassDef | ast.FunctionDef) and not inner.name.startswith("_"):
+            if isinstance(inner, ast.ClassDef):
+                yield from public_functions(inner, f"{inner.name}.")
+            else:
+                yield room + inner.name, inner
+
+
+def names_a_tensor_without_shape(annotation: ast.AST | None) -> bool:
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in SHAPED:
+        return False
+    if isinstance(annotation, ast.Name | ast.Attribute):
+        return ast.unparse(annotation).rpartition(".")[2] == "Tensor"
+    return annotation is not None and any(map(names_a_tensor_without_shape, ast.iter_child_nodes(annotation)))
+
+
+BARE = {"Tensor": True, "dict[str, torch.Tensor]": True, "Losses": False, "list[Float[Tensor, ' b']] | None": False}
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_a_tensor_without_shape_is_recognised(text: str) -> None:
+    assert names_a_tensor_without_shape(ast.parse(text, mode="eval").body) is BARE[text]
+
+
+def test_every_public_function_says_the_shapes_of_its_tensors() -> None:
+    bare = set()
+    for path in SOURCES:
+        for name, function in public_functions(ast.parse(path.read_text(encoding="utf-8"))):
+            hints = [each.annotation for each in ast.walk(function.args) if isinstance(each, ast.arg)]
+            if any(map(names_a_tensor_without_shape, [*hints, function.returns])):
+                bare.add(name)
+    assert bare == OPAQUE
 
 
 def test_nothing_in_the_project_names_the_machine_it_was_made_on() -> None:

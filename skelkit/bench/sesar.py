@@ -57,7 +57,9 @@ def decoders(batch: int = 64, frames: int = 50, width: int = 2048, joints: int =
     return lines
 
 
-def passed(decode: Decode, decoder: FrameDecoder, h: Tensor, x: Tensor) -> list[Tensor]:
+def passed(
+    decode: Decode, decoder: FrameDecoder, h: Float[Tensor, "b d"], x: Float[Tensor, "b 3 t v m"]
+) -> list[Float[Tensor, ...]]:
     """The frames, and the gradients of their distance from x: of H, and of every weight that learns."""
     h.grad = None
     decoder.zero_grad()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from skelkit.augment import Augmentation, Reverse, Shear, augment, fitted
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import in_batch_info_nce, info_nce
+from skelkit.losses import Losses, in_batch_info_nce, info_nce
 from skelkit.models.heads import projection_head
 from skelkit.models.memory import MemoryBank, Queue
 from skelkit.models.momentum import Momentum
@@ -62,7 +62,7 @@ class ASCAL(nn.Module):
         else:
             self.key_encoder.requires_grad_(True)
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """L_q of Eq. 12 on a batch, under the one parameter group "loss"."""
         tau = self.config.temperature
         query = self.head(self.encoder(augment(batch.clips, self.steps, rng)))

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from skelkit.augment import PartMask, Pieces, cut
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import adversarial, element_wise
+from skelkit.losses import Losses, adversarial, element_wise
 from skelkit.models.sequences import Bidirectional, Decoder, Summary, clips_of, encode, frames_of
 
 NEWEST = 1000
@@ -64,7 +64,7 @@ class LongTGAN(nn.Module):
             self.discriminator = Summary(config.discriminator, frame, 1)  # Dis
         self.newest: deque[Tensor] = deque(maxlen=NEWEST)  # (ele, the discriminator's loss) of the newest steps
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """Lines 3 to 11 of Algorithm 1 on a batch: a loss each for "encoder", "decoder" and "discriminator".
 
         Their sum, which a training's record calls "loss", means little: the monitor adds ele and the last by name.
@@ -80,7 +80,7 @@ class LongTGAN(nn.Module):
         lengths: Int[Tensor, " b"],
         hidden: Bool[Tensor, "b 3 t v 1"],
         z: Float[Tensor, "b d"],
-    ) -> dict[str, Tensor]:
+    ) -> Losses:
         """The same of clips whose masks and z are drawn already; no number depends on the frames after `lengths`."""
         config, losses = self.config, {}
         masked = self.mask.apply(x, hidden)
