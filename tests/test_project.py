@@ -167,6 +167,13 @@ def test_every_public_function_says_the_shapes_of_its_tensors() -> None:
     assert bare == OPAQUE
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT / "skelkit").as_posix())
+def test_a_deviation_is_marked_by_one_spelling(path: Path) -> None:
+    """And on one line, so that one search finds them all."""
+    rest = re.sub(r"Differs from the (paper|released code): ", "", path.read_text(encoding="utf-8"))
+    assert not re.findall(r"(?i)\b(?:differ|differs|differing|deviates?|departs?)\s+from|\bunlike\s+the", rest)
+
+
 def test_nothing_in_the_project_names_the_machine_it_was_made_on() -> None:
     for path in [*SOURCES, *sorted((ROOT / "tests").glob("*.py")), ROOT / "README.md", ROOT / "pyproject.toml"]:
         if path != Path(__file__):

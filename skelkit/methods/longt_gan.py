@@ -23,9 +23,9 @@ NEWEST = 1000
 class LongTGANConfig:
     """The knobs of conditional inpainting; defaults are the paper's (Important Issues in Training, Experiments Setup).
 
-    The released code differs in `mask`, `everywhere` and `output`. It trains a Wasserstein GAN, four steps of the
-    critic for one of the others, whose weight is 0 in its committed settings: `lambda_adv = 0` is what those train. The
-    Wasserstein loss itself is left out here.
+    The released code's are others for `mask`, for `lambda_adv`, and for `everywhere` and `output` of `decoder` and
+    encoder. It trains a Wasserstein GAN, four steps of the critic for one of the others, whose weight is 0 in its
+    committed settings: `lambda_adv = 0` is what those train. The Wasserstein loss itself is left out here.
     """
 
     pieces: Pieces | None = Pieces()  # noqa: RUF009 (frozen)

@@ -66,8 +66,9 @@ class SESAR(nn.Module):
     def loss(self, batch: Batch, rng: Generator) -> Losses:
         """L of Eq. 4 on a batch, divided by its clips, under the one group "loss".
 
-        L_xi = L_re + L_cla if xi in X_l, and L_re if xi in X_u. Differs from the paper: both cases of its Eq. 3 read
-        xi in X_l; that the second means the unlabelled X_u follows from the text.
+        L_xi = L_re + L_cla if xi in X_l, and L_re if xi in X_u.
+        Differs from the paper: both cases of its Eq. 3 read xi in X_l; that the second means the unlabelled X_u follows
+        from the text.
         """
         x, known = batch.clips, batch.labels >= 0
         h = self.encoder(x)
