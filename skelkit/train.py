@@ -31,8 +31,11 @@ class SGD:
     lr: float
     """The first learning rate; the highest, where the schedule warms up."""
     momentum: float = 0.9
+    """The share of the last step's direction that is kept."""
     weight_decay: float = 0.0
+    """The L2 penalty's factor, added to the gradient as torch does."""
     nesterov: bool = False
+    """Whether the gradient is taken as if the momentum's step were done already."""
 
     def build(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """torch's optimiser, of parameters or of groups of them."""
@@ -48,6 +51,7 @@ class Adam:
     lr: float
     """The first learning rate; the highest, where the schedule warms up."""
     weight_decay: float = 0.0
+    """The L2 penalty's factor, added to the gradient as torch does."""
 
     def build(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """torch's optimiser, of parameters or of groups of them."""
@@ -59,9 +63,11 @@ class Steps:
     """A learning rate that drops at some fractions of the run."""
 
     epochs: int
+    """Passes over the training clips."""
     drops: tuple[float, ...] = ()
     """Fractions of the run after which the rate is multiplied by `factor`: they survive a shorter tier."""
     factor: float = 0.1
+    """The ratio of the rates after and before a drop."""
 
     def rate(self, epoch: float) -> float:
         """The multiplier of the first learning rate in an epoch, from 0; a step within it has a fraction more."""
@@ -76,6 +82,7 @@ class WarmupCosine:
     """
 
     epochs: int
+    """Passes over the training clips."""
     warmup: float = 0.0
     """The share of the run in which the rate rises; Moliner et al. 2022: 10 of 1600 epochs."""
     start: float = 0.0
@@ -94,7 +101,9 @@ class Decay:
     """A learning rate that shrinks again and again, as papers count steps: in a shorter run less often."""
 
     epochs: int
+    """Passes over the training clips."""
     factor: float = 0.95
+    """The rate is multiplied by it each time; Li and Shlizerman 2020: 0.95."""
     every: int = 1000
     """So many steps, or epochs, lie between two factors. Li and Shlizerman 2020, Implementation Details: 1000
     iterations for UWA3D and NW-UCLA, 500 for NTU RGB+D 60; their released code: 2 epochs."""
@@ -112,7 +121,9 @@ class Training:
     """How a method is trained."""
 
     optimiser: SGD | Adam
+    """Its rate is the schedule's highest; a method's `rates` may give a submodule a multiple of it."""
     schedule: Steps | WarmupCosine | Decay
+    """The learning rate over the run, and how long the run is."""
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
     idle_epochs: int = 0

@@ -54,6 +54,7 @@ class ActiveLearning:
     """How labels are asked for."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes."""
     strategy: Strategy
     """Which clips are asked for."""
     budgets: tuple[int, ...]

@@ -24,7 +24,7 @@ class ASCALConfig:
     steps: tuple[Augmentation, ...] = (Reverse(), Shear())
     """The augmentations of query and key, in order (Sec. III-A)."""
     momentum: float = 0.999
-    """m of Eq. 9."""
+    """m of Eq. 9, by which the key encoder follows where a queue is filled; the other paradigms do not read it."""
     queue: int = 16384
     """K, the number of negative keys; the end-to-end paradigm has batch - 1 instead and does not read it."""
     temperature: float = 0.06
@@ -32,8 +32,9 @@ class ASCALConfig:
     paradigm: Literal["queue", "end to end", "memory bank"] = "queue"
     """Where negatives come from (Table I)."""
     bank_momentum: float = 0.5
-    """How much of a clip's old key the memory bank keeps. The paper gives none; 0.5 is that of Wu et al. 2018, whom it
-    cites: a key moves once an epoch, so that Eq. 9's 0.999 would leave it at its random start."""
+    """How much of a clip's old key the memory bank keeps; only that paradigm reads it. The paper gives none; 0.5 is
+    that of Wu et al. 2018, whom it cites: a key moves once an epoch, so that Eq. 9's 0.999 would leave it at its random
+    start."""
     head: Literal["none", "linear", "nonlinear"] = "none"
     """Projection head on every encoder (Sec. V-A1)."""
     head_dim: int = 128

@@ -36,7 +36,8 @@ class LongTGANConfig:
     """Which coordinates the element-wise loss counts: "the L2 distance between the inpainted sequence and the original
     sequence" reads as all of them, in all frames; "hidden" are those of the masked parts alone."""
     lambda_adv: float = 0.1
-    """The weight of the adversarial loss for the decoder (Eq. 1); 0 trains without a discriminator (Table 3)."""
+    """The weight of the adversarial loss for the decoder (Eq. 1); 0 trains without a discriminator (Table 3), and reads
+    neither `lambda_z` nor `discriminator`."""
     lambda_z: float = 0.1
     """The weight of inpainting from a random z in the adversarial loss (Eq. 2); 0 leaves it out."""
     conditioned: bool = True

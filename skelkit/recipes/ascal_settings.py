@@ -30,11 +30,15 @@ class Setting:
     """What Sec. IV-B3 sets by data set."""
 
     title: str
+    """The data set's name in headings."""
     splits: dict[str, str]
     """Column -> split; of a split "folds" there are five."""
     frames: int
+    """Frames that every clip is brought to."""
     layers: int
+    """Layers of the LSTM."""
     queue: int
+    """K, the number of negative keys."""
     seeds: int
     """How many seeds a table runs by default."""
 
@@ -133,8 +137,11 @@ class Place:
     """One column of a table: a split, and a fold of it."""
 
     column: str
+    """Its heading; of a fold with the fold's number, from 1."""
     split: str
+    """As `data.protocols.split` takes it."""
     fold: int | None
+    """The test fold, from 0; None: the split has none."""
 
 
 def places(dataset: str, columns: Sequence[str] | None = None) -> list[Place]:

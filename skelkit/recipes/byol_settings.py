@@ -25,19 +25,25 @@ class Setting:
     """What Sec. 4.1 and 4.2 set by data set."""
 
     title: str
+    """The data set's name in the columns."""
     splits: dict[str, str]
     """The column's ending -> split; of a split "folds" there are five."""
     epochs: int = 1600
+    """Epochs of pretraining."""
     frames: int = 150
+    """Frames that every clip is cropped or repeated to."""
     batch: int = 512
+    """Clips, or pairs of viewpoints, of a step of pretraining."""
     optimiser: SGD | Adam = SGD_PAPER
     """Of pretraining and of distillation."""
     method: BYOLConfig = field(default_factory=BYOLConfig)
+    """Of pretraining."""
     dropout: float = 0.5
     """Of the pretrained encoder, and of what starts from it."""
     bf16: bool = False
     """Whether pretraining runs in 16 bit."""
     distil_batch: int = 256
+    """Clips of a step of distillation."""
     tuning: SGD = TUNING_PAPER
     """Of the classifier in fine-tuning (Sec. 4.4)."""
     encoder_rate: float = 1e-3
