@@ -73,5 +73,8 @@ def in_a_process(call: str, module: str = "skelkit.bench", **environment: str) -
     env = {**os.environ, **environment}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     if done.returncode:
-        raise SkelkitError(f"bench: {call} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise SkelkitError(
+            f"bench: {call} failed: {last}; to see all of it, call {module}.{call} in a python of your own"
+        )
     return json.loads(done.stdout.splitlines()[-1])

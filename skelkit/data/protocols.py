@@ -70,7 +70,10 @@ def _test_mask(clips: Clips, name: str, fold: int | None) -> np.ndarray:
     def column(which: str) -> np.ndarray:
         values = clips.column(which)
         if (values < 0).any():
-            raise SkelkitError(f"{clips.name}: split {name!r} needs the column {which}, which it does not have")
+            raise SkelkitError(
+                f"{clips.name}: split {name!r} needs the column {which}, which it lacks for some clips; choose a split "
+                "that does without it, or import the data set with it"
+            )
         return values
 
     if name == "xsub" and clips.name in SUBJECTS_IN_FOLD:
