@@ -435,8 +435,8 @@ def test_with_augmentation_it_equals_the_epochs_written_out() -> None:
 
 
 def test_augmented_evaluation_of_one_step_by_hand() -> None:
-    """Class 0 lies at +1 in the first frame and at -1 in the second, class 1 the other way round. The classifier sees
-    the training clips backwards; so after one step from near 0 it takes every test clip for the other class."""
+    """Class 0 lies at +100 in the first frame and at -100 in the second, class 1 the other way round. The classifier
+    sees the training clips backwards; so after one step from near 0 it takes every test clip for the other class."""
     sign = torch.tensor([1.0, -1, 1, -1, 1])  # the first two train
     x = torch.zeros(5, 2, 3, 15, 1)
     x[:, 0, 0, 0, 0], x[:, 1, 0, 0, 0] = 100 * sign, -100 * sign
