@@ -14,7 +14,7 @@ from skelkit.bench.timing import Line, spread, turns
 from skelkit.device import device, keep_freed_memory
 from skelkit.models.decoder import FrameDecoder, WeakDecoder
 
-Decode = Callable[[Tensor, Tensor], Tensor]
+Decode = Callable[[Float[Tensor, "b d"], Float[Tensor, "b 3 t v m"]], Float[Tensor, "b 3 t v m"]]
 
 
 def frame_by_frame(

@@ -101,7 +101,7 @@ def normalised(norm: nn.BatchNorm2d, x: Float[Tensor, "n v t c"]) -> Float[Tenso
 class GraphConvolution(nn.Module):
     """sum_k W_k x (A_k + B_k + C_k), batch norm, residual, ReLU (Shi et al. 2019, Eq. 3)."""
 
-    fixed: Tensor
+    fixed: Float[Tensor, "3 v v"]
 
     def __init__(self, inputs: int, outputs: int, skeleton: Skeleton):
         super().__init__()
