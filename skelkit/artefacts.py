@@ -51,6 +51,7 @@ class Prepared:
     clips: Clips
     """As they were loaded."""
     split: Split
+    """Which of them train, and which are asked about, cut down to `Data.clips` of each."""
     resident: Resident
     """Preprocessed, as the training sees it."""
     plain: Resident

@@ -24,8 +24,11 @@ class Line:
     """One line of the report."""
 
     measured: str
+    """What, in words."""
     must_reach: str
+    """The bound, with its unit; "": there is none."""
     reached: str
+    """What came out, with its unit."""
     met: bool | None = None
     """None: there is nothing to reach."""
 

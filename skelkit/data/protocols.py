@@ -40,8 +40,11 @@ class Split:
     """Indices of the training and the test clips."""
 
     name: str
+    """As `split` takes it."""
     train: np.ndarray
+    """Rising indices of the clips that train."""
     test: np.ndarray
+    """Rising indices of the clips that are asked about; no clip is in both."""
 
 
 def split(clips: Clips, name: str, fold: int | None = None) -> Split:

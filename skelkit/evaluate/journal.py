@@ -15,7 +15,9 @@ class Pool:
     """The clips that may be asked for, in the order of the features' rows, and the classes."""
 
     names: tuple[str, ...]
+    """Of the clips, by which a journal knows them."""
     classes: tuple[str, ...]
+    """Of the labels 0, 1, ..."""
 
     def label(self, clip: int, label: int) -> int:
         """The label, if it is one. Raises SkelkitError, which names the clip, where it lies outside the classes."""
