@@ -226,11 +226,6 @@ def test_a_published_split_that_the_clips_do_not_permit_is_told() -> None:
     assert findings["xsub train"] == Finding("xsub train", "not known from these clips", "4", NOTE)
 
 
-def test_an_unverified_count_is_never_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COUNTS, "toy", (Count("clips", 3, "from memory: unverified"),))
-    assert found(clips_from([5] * 8))["clips"].verdict == NOTE
-
-
 def test_what_an_official_choice_leaves_is_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COUNTS, "toy", (Count("clips", 8, "a paper"), Count("classes", 3, "a paper", also=(2,))))
     assert found(clips_from([5] * 8))["classes"] == Finding("classes", "2", "3 (a paper)")

@@ -13,11 +13,11 @@ from skelkit.files import SkelkitError, project_root, whole_file
 from skelkit.report import published, results
 from skelkit.report.results import SELECTIONS, Row
 
-STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "not in our text", "extension"]
+STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "no value in the text", "extension"]
 _LEGEND = (
     "Reproduced: ours lies within the larger of one point (of an error: 0.01) and two of our standard deviations. "
-    "Not in our text: the paper prints the number only in a picture, or our text of the paper has a gap. Extension: "
-    "nobody published the number."
+    "No value in the text: the paper draws the number in a figure, or it is missing from the text of the paper that the "
+    "cells were read from. Extension: nobody published the number."
 )
 _EPOCH = {"last": "last epoch", "best test epoch": "best test epoch (chosen on the test set)"}
 
