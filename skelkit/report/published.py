@@ -56,7 +56,7 @@ def tables(paper: str, rows: Iterable[Row] | None = None) -> list[str]:
 
 
 def show(paper: str, table: str) -> pd.DataFrame:
-    """A published table as the paper prints it: its rows, its columns, its order; NaN: no value in the text that was read.
+    """A published table as the paper prints it: its rows, its columns, its order; NaN where the text has no value.
 
     What row and column leave open (two metrics, two splits) becomes a further level of the columns.
     """
