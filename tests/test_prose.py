@@ -60,7 +60,9 @@ def test_rows_of_another_tier_do_not_enter(row: results.Row) -> None:
 
 
 def test_the_data_sets_that_were_not_run_are_named(row: results.Row) -> None:
-    assert prose.prose("byol", [row]).short.endswith("Not run: NTU RGB+D 60, NTU RGB+D 120, PKU-MMD II.")
+    assert prose.prose("byol", [row]).short.endswith(
+        "Of its data sets not run: NTU RGB+D 60, NTU RGB+D 120, PKU-MMD II."
+    )
     assert "PKU-MMD II" not in prose.prose("byol", [row, replace(row, dataset="pku_mmd2")]).short
 
 

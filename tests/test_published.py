@@ -553,12 +553,12 @@ def test_a_grid_has_the_paper_s_layout_and_shows_published_and_ours_and_gaps():
 
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- results:begin -->\nstale\n<!-- results:end -->\nafter\n", encoding="utf-8")
-    assert pages.update_readme(path=readme)
+    readme.write_text("before\n<!-- sesar:begin -->\nstale\n<!-- sesar:end -->\nafter\n", encoding="utf-8")
+    assert pages.update_readme(name="sesar", path=readme)
     text = readme.read_text(encoding="utf-8")
-    block = pages.results_block()
-    assert text == f"before\n<!-- results:begin -->\n\n{block}\n\n<!-- results:end -->\nafter\n"
-    assert not pages.update_readme(path=readme)
+    block = pages.README_BLOCKS["sesar"]()
+    assert text == f"before\n<!-- sesar:begin -->\n\n{block}\n\n<!-- sesar:end -->\nafter\n"
+    assert not pages.update_readme(name="sesar", path=readme)
     assert pages.rewritten("<!-- x:begin --> old <!-- x:end -->", "new", "x") == (
         "<!-- x:begin -->\n\nnew\n\n<!-- x:end -->"
     )

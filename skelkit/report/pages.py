@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -55,12 +54,10 @@ def papers_block() -> str:
 
 def _so_far() -> str:
     """What became of all published cells, in one sentence."""
-    found = [published.compare(paper, table)["status"] for paper in PAPERS for table in published.tables(paper)]
-    of = Counter(status.partition(":")[0] for each in found for status in each)
-    cells = of.total() - of["extension"]
+    of = tables.counted().sum()
     return (
-        f"Of {cells} published cells {of['reproduced']} are reproduced, {of['higher']} came out higher and "
-        f"{of['lower']} lower, {of['setting differs']} were measured at another setting, {of['not run']} have not been "
+        f"Of {of['published cells']} published cells {of['reproduced']} are reproduced, {of['higher']} came out higher "
+        f"and {of['lower']} lower, {of['setting differs']} were measured at another setting, {of['not run']} have not been "
         f"run, and {of['no value in the text']} have no value in their paper's text. Tier `paper` is the paper's own "
         "setting; `reduced` is narrower and shorter, so that its numbers are not the paper's."
     )
@@ -89,7 +86,7 @@ def findings_block() -> str:
 
 def results_block() -> str:
     """How many published cells were reproduced, a line a paper."""
-    return f"{tables.totals()}\n\n{tables.LEGEND}"
+    return f"{tables.totals(tables.counted())}\n\n{tables.LEGEND}"
 
 
 def results_page() -> str:

@@ -60,7 +60,7 @@ def prose(paper: str, rows: Iterable[Row] | None = None) -> Prose:
         return Prose("not run", "Nothing of it has been run.", "")
     said, here = _OF[paper](rows), {row.dataset for row in rows}
     missing = [title(name) for name in dict.fromkeys(published.cells(paper)["dataset"]) if name not in here]
-    return replace(said, short=f"{said.short} Not run: {', '.join(missing) or 'none of its data sets'}.")
+    return replace(said, short=f"{said.short} Of its data sets not run: {', '.join(missing) or 'none'}.")
 
 
 def title(dataset: str) -> str:
@@ -142,7 +142,7 @@ def _ascal(rows: list[Row]) -> Prose:
     plus_there = over(ucla, "V3, leak-free", "Ours (CAE+)", "top-1")
     reproduced = counts.get("reproduced", 0)
     return Prose(
-        finding=f"{reproduced} of {counts.sum()} cells of Table V reproduced; by kNN over random: {_kind(near)}",
+        finding=f"{reproduced} of {counts.sum()} cells of Table V reproduced; by kNN, over random: {_kind(near)}",
         short=_line(
             f"""On SBU at tier `paper`, {reproduced} of Table V's {counts.sum()} cells are reproduced,
             {counts.get("higher", 0)} come out higher and {counts.get("lower", 0)} lower. The averages: CAE

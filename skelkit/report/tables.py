@@ -62,16 +62,21 @@ def grid(paper: str, table: str, dataset: str, rows: Iterable[Row] | None = None
     )
 
 
-def totals() -> str:
-    """How many cells of each paper stand at which status, and of all papers together."""
-    lines = []
+def totals(counts: pd.DataFrame) -> str:
+    """How many cells of each paper stand at which status, and of all papers together. counts: of `counted`."""
+    return plain(pd.concat([counts, counts.sum().to_frame("together").T]), "paper")
+
+
+def counted() -> pd.DataFrame:
+    """A line a paper: its published cells, and how many stand at each status."""
+    lines = {}
     for paper in published.papers():
         rows = results.read(paper)
         found = [published.compare(paper, table, rows)["status"] for table in published.tables(paper, rows)]
-        counts = pd.concat(found).str.partition(":")[0].value_counts().reindex(STATUSES, fill_value=0)
-        lines.append([paper, counts.sum() - counts["extension"], *counts])
-    lines.append(["together", *(sum(line[i] for line in lines) for i in range(1, len(STATUSES) + 2))])
-    return _table(pd.DataFrame(lines, columns=["paper", "published cells", *STATUSES]))
+        lines[paper] = pd.concat(found).str.partition(":")[0].value_counts().reindex(STATUSES, fill_value=0)
+    counts = pd.DataFrame(lines).T
+    counts.insert(0, "published cells", counts.sum(axis=1) - counts["extension"])
+    return counts
 
 
 def plain(frame: pd.DataFrame, corner: str = "") -> str:
