@@ -56,10 +56,10 @@ def _so_far() -> str:
     """What became of all published cells, in one sentence."""
     of = tables.counted().sum()
     return (
-        f"Of {of['published cells']} published cells {of['reproduced']} are reproduced, {of['higher']} came out higher "
-        f"and {of['lower']} lower, {of['setting differs']} were measured at another setting, {of['not run']} have not been "
-        f"run, and {of['no value in the text']} have no value in their paper's text. Tier `paper` is the paper's own "
-        "setting; `reduced` is narrower and shorter, so that its numbers are not the paper's."
+        f"Of {of['published cells']} published cells {of['reproduced']} are reproduced, {of['higher']} came out "
+        f"higher and {of['lower']} lower, {of['setting differs']} were measured at another setting, {of['not run']} "
+        f"have not been run, and {of['no value in the text']} have no value in their paper's text. Tier `paper` is the "
+        "paper's own setting; `reduced` is narrower and shorter, so that its numbers are not the paper's."
     )
 
 
