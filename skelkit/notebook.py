@@ -13,13 +13,12 @@ from tqdm.auto import tqdm
 
 import skelkit
 from skelkit import run, store
-from skelkit.data.datasets import READERS
+from skelkit.data.datasets import PARTS, READERS
 from skelkit.data.library import load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
 from skelkit.recipes.experiment import Experiment, Tier
-from skelkit.recipes.tiers import PARTS
 from skelkit.report import published
 from skelkit.report.leads import Lead as Lead
 from skelkit.report.leads import by_seed as by_seed

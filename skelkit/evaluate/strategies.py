@@ -224,8 +224,9 @@ def clustered(
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
     """Each clip's k-means cluster, and its distance to that cluster's centre.
 
-    scikit-learn's, started by k-means++; in mini-batches where there are more than `WHOLE` clips. Where fewer clips
-    differ than there are clusters, some clusters stay empty. The paper does not scale the features, nor do we.
+    scikit-learn's, started by k-means++. Where fewer clips differ than there are clusters, some clusters stay empty.
+    The paper does not scale the features, nor do we. Differs from the paper: of more than `WHOLE` clips k-means learns
+    in mini-batches.
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning

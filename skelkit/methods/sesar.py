@@ -30,8 +30,9 @@ class SESARConfig:
     """The decoder, and how it is weakened; None: there is none, and clips without a label teach nothing."""
     cross_entropy: Literal["mean", "sum"] = "mean"
     """How L_cla of a batch's labelled clips is put together. "mean": divided by all clips of the batch, like L_re, so
-    that each clip's losses weigh alike (Eq. 3 and 4). "sum": as in the released code, beside the mean of L_re; of a
-    batch of 64, classification weighs 64 times as much. Without a decoder only the gradient's length differs."""
+    that each clip's losses weigh alike (Eq. 3 and 4). "sum": as in the released code, beside the mean of L_re. Differs
+    from the paper: of a batch of 64, classification then weighs 64 times as much as in Eq. 3; `NETWORK` of
+    `recipes.sesar_settings` says why it is taken. Without a decoder only the gradient's length differs."""
     initial: float | None = 0.05
     """Weights and biases of the classifier start as U[-initial, initial]; None: torch's own. 0.05 is the released
     code's, for encoder (`BiGRU.initial`) and decoder as well; the paper says nothing."""

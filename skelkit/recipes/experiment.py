@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from skelkit.data.datasets import synthetic
+from skelkit.data.library import identity
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import AnyView, View
 from skelkit.evaluate.active import ActiveLearning
@@ -42,10 +43,12 @@ class Data:
     """What an encoder sees of clips that nothing augments, test clips and features; None: the same as in training."""
     generator: int = field(default=0, init=False)
     """The version of the generator that made the clips; 0 for recorded ones."""
+    identity: str = field(default="", init=False)
+    """Which clips a name of the user's own stands for (`skelkit.data.library.identity`)."""
 
-    def __post_init__(self) -> None:
-        if self.name == "synthetic":  # other clips under the same name must not find the old ones' artefacts
-            object.__setattr__(self, "generator", synthetic.VERSION)
+    def __post_init__(self) -> None:  # other clips under the same name must not find the old ones' artefacts
+        object.__setattr__(self, "generator", synthetic.VERSION if self.name == "synthetic" else 0)
+        object.__setattr__(self, "identity", identity(self.name))
 
 
 @dataclass(frozen=True)

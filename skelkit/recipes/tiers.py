@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from skelkit.augment import CropResize
-from skelkit.data.datasets import READERS
+from skelkit.data.datasets import PARTS, READERS
 from skelkit.data.views import Whole
 from skelkit.evaluate.active import ActiveLearning, evenly
 from skelkit.evaluate.compression import CompressedKNN
@@ -30,8 +30,6 @@ CHANGES = {
 """The fields in which an experiment may differ between tiers; a test compares."""
 FOLDS = 5
 """So many the synthetic clips have."""
-PARTS = ("cmu_small", "cmu_subset", "hdm05_11")
-"""Parts of data sets which recipes know under names of their own."""
 
 
 @dataclass(frozen=True)

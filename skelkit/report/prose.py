@@ -307,7 +307,7 @@ def _sesar(rows: list[Row]) -> Prose:
     return Prose(
         finding=f"pretraining: {_kind(pretrained)}; strategies above uniform: {counts['above']} of {len(uniform)}",
         short=_line(
-            f"""On NW-UCLA at tier `reduced`, one draw of labels, Predict & Cluster has
+            f"""On NW-UCLA at tier `reduced`, one draw of labels, with the leak, Predict & Cluster has
             {_value(near, "P&C-FS", "1-NN", "kNN top-1")} % by the nearest neighbour,
             {_against(pretrained, "the random encoder")}. With 50 labels C, RC and RIC {baselines}.
             Strategies against uniform sampling, {len(uniform)} comparisons: {counts["above"]} above it,
@@ -326,7 +326,7 @@ def _sesar(rows: list[Row]) -> Prose:
             {paper("SESAR-KJS") - paper("SESAR-KT"):+.1f}. C against U: {_listed(over("C", "SESAR-U"))}; in the
             paper, with 150 labels, {paper("C", "150 labels") - paper("SESAR-U", "150 labels"):+.1f}. Which clips
             each asks for stands in `notebooks/sesar/ablations.ipynb`. Columns that end in "leak-free" are trained
-            without the clips of which the test set holds copies; nobody published these."""
+            without the clips of which the test set holds copies; the paper has none."""
         ),
     )
 

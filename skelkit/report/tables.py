@@ -14,7 +14,7 @@ STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "no v
 LEGEND = (
     "Reproduced: ours lies within the larger of one point (of an error: 0.01) and two of our standard deviations. "
     "No value in the text: the paper draws the number in a figure, or it is missing from the text that the cells were "
-    "read from. Extension: nobody published the number."
+    "read from. Extension: the paper prints no such cell."
 )
 _EPOCH = {"last": "last epoch", "best test epoch": "best test epoch (chosen on the test set)"}
 
