@@ -33,7 +33,8 @@ HOW_TO_READ = (
     "A value is the mean over seeds, with ± the standard deviation over them; without ± it is of one seed. A lead is "
     "told with its 95 % interval: of n > 1 seeds Student's, of one seed that of drawing the test clips, which says "
     "nothing of other seeds. Where the interval holds 0 the two are not told apart. One interval in twenty misses: a "
-    "lead that barely leaves its own is no finding."
+    "lead that barely leaves its own is no finding. Leak-free NW-UCLA is trained without the clips of which the test set "
+    "holds copies."
 )
 _TITLES = {
     "ntu60": "NTU RGB+D 60",
@@ -307,7 +308,7 @@ def _sesar(rows: list[Row]) -> Prose:
     return Prose(
         finding=f"pretraining: {_kind(pretrained)}; strategies above uniform: {counts['above']} of {len(uniform)}",
         short=_line(
-            f"""On NW-UCLA at tier `reduced`, one draw of labels, with the leak, Predict & Cluster has
+            f"""On NW-UCLA's standard split at tier `reduced`, one draw of labels, Predict & Cluster has
             {_value(near, "P&C-FS", "1-NN", "kNN top-1")} % by the nearest neighbour,
             {_against(pretrained, "the random encoder")}. With 50 labels C, RC and RIC {baselines}.
             Strategies against uniform sampling, {len(uniform)} comparisons: {counts["above"]} above it,

@@ -81,7 +81,7 @@ def compare(
     variant: str = "paper",
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Our numbers beside the published ones: one line a cell, then one an extension (a cell that the paper does not print).
+    """Our numbers beside the published ones: one line a cell, then one an extension (not printed in the paper).
 
     rows: by default the committed ones. tier: the best one to show; where a cell has no row of it, the next lower
     tier stands in, and so for the variant: the status says it. selection: "last" or "best test epoch", never mixed.
