@@ -567,11 +567,11 @@ def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
 def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no block", encoding="utf-8")
-    with pytest.raises(SkelkitError, match="no block of results"):
-        pages.update_readme(path=readme)
+    with pytest.raises(SkelkitError, match="no block of sesar"):
+        pages.update_readme(name="sesar", path=readme)
     assert readme.read_text(encoding="utf-8") == "no block"
     with pytest.raises(SkelkitError, match="cannot be read"):
-        pages.update_readme(path=tmp_path / "nowhere.md")
+        pages.update_readme(name="sesar", path=tmp_path / "nowhere.md")
 
 
 def test_the_readme_shows_the_committed_rows():

@@ -33,8 +33,8 @@ HOW_TO_READ = (
     "A value is the mean over seeds, with ± the standard deviation over them; without ± it is of one seed. A lead is "
     "told with its 95 % interval: of n > 1 seeds Student's, of one seed that of drawing the test clips, which says "
     "nothing of other seeds. Where the interval holds 0 the two are not told apart. One interval in twenty misses: a "
-    "lead that barely leaves its own is no finding. Leak-free NW-UCLA is trained without the clips of which the test set "
-    "holds copies."
+    "lead that barely leaves its own is no finding. Leak-free NW-UCLA is trained without the clips of which the test "
+    "set holds copies."
 )
 _TITLES = {
     "ntu60": "NTU RGB+D 60",
