@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
@@ -50,6 +51,7 @@ class Prepared:
     clips: Clips
     """As they were loaded."""
     split: Split
+    """Which of them train, and which are asked about, cut down to `Data.clips` of each."""
     resident: Resident
     """Preprocessed, as the training sees it."""
     plain: Resident
@@ -236,8 +238,8 @@ def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callbac
 
 def features(
     weights: Weights, encoder: str = "", split_name: str = "", *, again: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Frozen features of the training and the test clips, (n, d) and (k, d), on the device; extracted once.
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "k d"]]:
+    """Frozen features of the training and of the test clips, on the device; extracted once.
 
     encoder: a name among the method's `encoders`; "" is the main one. split_name: whose clips, by default those of the
     weights' own split. again: extract them anew.

@@ -54,6 +54,7 @@ class ActiveLearning:
     """How labels are asked for."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes."""
     strategy: Strategy
     """Which clips are asked for."""
     budgets: tuple[int, ...]
@@ -82,6 +83,7 @@ class Round:
     clips: tuple[int, ...]
     """Numbers in the pool, in the order of the selection."""
     labels: tuple[int, ...]
+    """The oracle's answers, in the same order."""
     weights: str
     """The store's key (kind "active") of the training that the selection looked through."""
     selection: str

@@ -18,7 +18,9 @@ class Pool:
     """The clips that may be asked for, in the order of the features' rows, and the classes."""
 
     names: tuple[str, ...]
+    """Of the clips, by which a journal knows them."""
     classes: tuple[str, ...]
+    """Of the labels 0, 1, ..."""
     prints: tuple[str, ...] = ()
     """What tells each clip from another of the same name, such as a hash of its frames; () goes by the names alone."""
 

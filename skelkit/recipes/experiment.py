@@ -72,10 +72,15 @@ class Weights:
     """A trained (or, with no epochs, a random) method: everything that decides its parameters."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes: the key of every training with it."""
     data: Data
+    """The clips, of which the training side is trained on."""
     encoder: EncoderConfig
+    """Sizes of the network that turns a clip into features."""
     method: MethodConfig
+    """How it learns: a config of `METHODS`."""
     training: Training
+    """For how long, in which steps."""
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
     labels: float | int | PerClass | Drawn | None = None
@@ -102,8 +107,11 @@ class Evaluation:
     """A measurement on the test clips."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes: the key of every measurement with it."""
     weights: Weights
+    """What is measured; its data's test side is what is asked about."""
     protocol: Linear | AugmentedLinear | KNN | CompressedKNN | Cluster | Inpainting | OwnClassifier
+    """How it is measured."""
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""
@@ -120,9 +128,13 @@ class Cell:
     """Where a number belongs: the paper's own words for table, row and column."""
 
     paper: str
+    """As its recipe is called: "ascal"."""
     table: str
+    """As published: "Table V", "Fig. 9"."""
     row: str
+    """As published ("Ours (CAE)"), or the extension's own name ("random encoder")."""
     column: str
+    """As published ("C-View"); of a fold with its number, where the paper prints folds."""
     labels: str = "0%"
     """Labels that trained the encoder: "0%" unsupervised, "10%" semi-supervised, "100%" supervised."""
 
@@ -132,6 +144,10 @@ class Experiment:
     """An evaluation and the cell it fills."""
 
     cell: Cell
+    """Where its number belongs."""
     evaluation: Evaluation
+    """What is measured, and alone decides the key."""
     tier: Tier = "paper"
+    """How much it was shortened, by `at_tier` alone; "paper": not at all."""
     variant: Variant = "paper"
+    """Whose numbers the fields were set from: the paper's, or its released code's ("official")."""

@@ -27,8 +27,11 @@ class Place:
     """One column of a table: a split, and a fold of it (a column of folds shows their mean)."""
 
     column: str
+    """Its heading: the data set's title and the split's ending."""
     split: str
+    """As `data.protocols.split` takes it."""
     fold: int | None = None
+    """The test fold, from 0; None: the split has none."""
 
 
 def places(setting: Titled, endings: Sequence[str] | None = None, folds: int = 5) -> Iterator[Place]:
