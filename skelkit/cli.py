@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("report", help="committed rows beside the published cells")
     one.add_argument("paper", nargs="?", help="default: a summary of every paper")
     one.add_argument("table", nargs="?", help='such as "Table V"; default: every table')
-    one.add_argument("--readme", action="store_true", help="write README.md's summary and results/README.md")
+    one.add_argument("--readme", action="store_true", help="write README.md's blocks, results/README.md and data.md")
     one.set_defaults(run=_report)
 
     one = commands.add_parser("bench", help="speed and memory, as ratios measured in one run")
@@ -142,7 +142,7 @@ def _run_pending(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from skelkit.batch import run_notebooks
     from skelkit.recipes.quickstart import quickstart, summary
-    from skelkit.report import tables
+    from skelkit.report import pages, tables
     from skelkit.run import evaluate, rows_of
 
     (outcome,) = run_notebooks(
@@ -158,7 +158,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         seeds = range(5)
         rows = [row for seed in seeds for experiment in quickstart("small", seed) for row in evaluate(experiment)]
         spread = f"The same over seeds 0 to {seeds[-1]}, mean ± standard deviation:"
-        tables.update_readme(f"{table}\n\n{spread}\n\n{tables.plain(summary(rows))}", "demo")
+        pages.update_readme(f"{table}\n\n{spread}\n\n{tables.plain(summary(rows))}", "demo")
         pictures(outcome.executed, results_folder() / "figures")
     return 0
 
@@ -175,15 +175,15 @@ def pictures(executed: Path, folder: Path) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from skelkit.report import published, tables
+    from skelkit.report import pages, published, tables
 
     if arguments.readme:
-        blocks = [tables.update_readme(name=name) for name in tables.README_BLOCKS]
-        pages = {"README.md": any(blocks), "results/README.md": tables.update_results_page()}
-        for page, changed in pages.items():
+        blocks = [pages.update_readme(name=name) for name in pages.README_BLOCKS]
+        written = {"README.md": any(blocks)} | {name: pages.update_page(name) for name in pages.PAGES}
+        for page, changed in written.items():
             print(f"{page} {'rewritten' if changed else 'was up to date'}")
     elif arguments.paper is None:
-        print(tables.results_page())
+        print(pages.results_page())
     else:
         for table in [arguments.table] if arguments.table else published.tables(arguments.paper):
             print(f"## {table}\n\n{tables.markdown(arguments.paper, table)}\n")

@@ -70,7 +70,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--leaks", metavar="SPLIT", help="of this split (xsub, xview, ...) name each test clip that also trains"
     )
     one.add_argument("--table", action="store_true", help="published counts beside those counted here, of every set")
-    one.add_argument("--count", action="store_true", help="with --table: count again what is here, and write README.md")
+    one.add_argument(
+        "--count", action="store_true", help="with --table: count again what is here, and write results/data.md"
+    )
     one.set_defaults(run=_verify)
 
     one = actions.add_parser("info", help="what to know before training: sizes, lengths, splits, classes")
@@ -158,12 +160,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _table(count: bool) -> None:
-    from skelkit.report import data_counts, tables
+    from skelkit.report import data_counts, pages
 
     if count:
         names = data_counts.update()
-        tables.update_readme(data_counts.table(), "data")
-        print(f"counted {', '.join(names) or 'nothing'}; results/{data_counts.FILE} and README.md are up to date")
+        pages.update_page("results/data.md")
+        print(f"counted {', '.join(names) or 'nothing'}; results/{data_counts.FILE} and data.md are up to date")
     else:
         print(data_counts.table())
 

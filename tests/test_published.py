@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from skelkit.files import SkelkitError
-from skelkit.report import published, tables
+from skelkit.report import pages, published, tables
 from skelkit.report.published import KEY, cells, compare, show, verdict
 from skelkit.report.results import Row, append
 
@@ -88,7 +88,7 @@ def test_a_cell_is_named_once_and_its_fields_are_known(ascal):
 
 def test_a_value_is_a_percentage_or_said_to_be_missing(ascal):
     assert ascal["value"].dropna().between(0, 100).all()
-    missing = ascal["note"].str.startswith("not in our text")
+    missing = ascal["note"].str.startswith("no value in the text")
     assert (missing == ascal["value"].isna()).all()
     assert set(ascal.loc[missing, "table"]) == {*PICTURES, "Fig. 5"}
 
@@ -351,11 +351,11 @@ def test_each_status_by_hand():
     assert set(table.loc[table["row"].isin(["RNN", "GRU", "LSTM"]), "status"]) == {"not run"}
 
 
-def test_a_picture_s_cell_stays_not_in_our_text_when_it_was_run():
+def test_a_cell_without_a_value_in_the_text_stays_one_when_it_was_run():
     ran = replace(ROW, table="Fig. 9", row="Reverse", column="NTU 60 (C-Sub)", dataset="ntu60", split="xsub", fold=-1)
     table = compare("ascal", "Fig. 9", [ran])
     got = line(table, row="Reverse")
-    assert (got["status"], got["ours"], got["n"]) == ("not in our text", 52.7, 1)
+    assert (got["status"], got["ours"], got["n"]) == ("no value in the text", 52.7, 1)
     assert math.isnan(got["difference"])
     assert line(table, row="Shear")["n"] == 0
 
@@ -525,15 +525,15 @@ def test_the_summary_counts_every_cell(ascal):
 def test_the_page_names_both_selections_apart_and_shows_what_was_run(tmp_path, monkeypatch):
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
     append([ROW, replace(ROW, selection="best test epoch", value=60.0)])
-    page, path = tables.results_page(), tmp_path / "README.md"
+    page, path = pages.results_page(), tmp_path / "README.md"
     assert "## ascal" in page
     assert "**Table V**, last epoch;" in page
     assert "**Table V**, best test epoch (chosen on the test set);" in page
     assert page.count(f"| {ROW.row} | {ROW.column} |") == 2  # one fold of five has no average: the cell itself stands
     assert "**Table II**" not in page  # nothing was run: it is in the counts alone
-    assert tables.update_results_page(path)
+    assert pages.update_page("results/README.md", path)
     assert path.read_text(encoding="utf-8") == page
-    assert not tables.update_results_page(path)
+    assert not pages.update_page("results/README.md", path)
 
 
 def test_a_grid_has_the_paper_s_layout_and_shows_published_and_ours_and_gaps():
@@ -553,13 +553,13 @@ def test_a_grid_has_the_paper_s_layout_and_shows_published_and_ours_and_gaps():
 
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- results:begin -->\nstale\n<!-- results:end -->\nafter\n", encoding="utf-8")
-    assert tables.update_readme(path=readme)
+    readme.write_text("before\n<!-- sesar:begin -->\nstale\n<!-- sesar:end -->\nafter\n", encoding="utf-8")
+    assert pages.update_readme(name="sesar", path=readme)
     text = readme.read_text(encoding="utf-8")
-    block = tables.readme_block()
-    assert text == f"before\n<!-- results:begin -->\n\n{block}\n\n<!-- results:end -->\nafter\n"
-    assert not tables.update_readme(path=readme)
-    assert tables.rewritten("<!-- x:begin --> old <!-- x:end -->", "new", "x") == (
+    block = pages.README_BLOCKS["sesar"]()
+    assert text == f"before\n<!-- sesar:begin -->\n\n{block}\n\n<!-- sesar:end -->\nafter\n"
+    assert not pages.update_readme(name="sesar", path=readme)
+    assert pages.rewritten("<!-- x:begin --> old <!-- x:end -->", "new", "x") == (
         "<!-- x:begin -->\n\nnew\n\n<!-- x:end -->"
     )
 
@@ -567,16 +567,16 @@ def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
 def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no block", encoding="utf-8")
-    with pytest.raises(SkelkitError, match="no block of results"):
-        tables.update_readme(path=readme)
+    with pytest.raises(SkelkitError, match="no block of sesar"):
+        pages.update_readme(name="sesar", path=readme)
     assert readme.read_text(encoding="utf-8") == "no block"
     with pytest.raises(SkelkitError, match="cannot be read"):
-        tables.update_readme(path=tmp_path / "nowhere.md")
+        pages.update_readme(name="sesar", path=tmp_path / "nowhere.md")
 
 
 def test_the_readme_shows_the_committed_rows():
     text = README.read_text(encoding="utf-8")
-    for name, block in tables.README_BLOCKS.items():
-        assert tables.rewritten(text, block(), name) == text, "run: skelkit report --readme"
-    page = (README.parent / "results" / "README.md").read_text(encoding="utf-8")
-    assert page == tables.results_page(), "run: skelkit report --readme"
+    for name, block in pages.README_BLOCKS.items():
+        assert pages.rewritten(text, block(), name) == text, "run: skelkit report --readme"
+    for name, page in pages.PAGES.items():
+        assert (README.parent / name).read_text(encoding="utf-8") == page(), "run: skelkit report --readme"

@@ -296,8 +296,8 @@ def test_the_prose_on_distillation_agrees_with_the_cells() -> None:
 def test_the_ticks_of_table_5_are_said_to_be_moved(all_: pd.DataFrame) -> None:
     five = all_[(all_["table"] == "Table 5") & (all_["row"] != "Ours 2x")]
     ticked = five["row"].str.endswith(", distilled")
-    assert five.loc[ticked, "note"].str.contains("KD ticked: our text has the tick in the row before").all()
-    assert five.loc[~ticked, "note"].str.contains("KD not ticked: our text has the next row's tick here").all()
+    assert five.loc[ticked, "note"].str.contains("KD ticked: the text used has the tick in the row before").all()
+    assert five.loc[~ticked, "note"].str.contains("KD not ticked: the text used has the next row's tick here").all()
 
 
 def test_what_other_papers_print_of_themselves_is_the_same_or_noted() -> None:

@@ -91,7 +91,7 @@ def test_every_cell_of_every_table_is_there(all_: pd.DataFrame, table: str, prin
 
 def test_a_value_is_a_percentage_or_said_to_be_missing(all_: pd.DataFrame) -> None:
     assert all_["value"].dropna().between(0, 100).all()
-    assert (all_["note"].str.startswith("not in our text") == all_["value"].isna()).all()
+    assert (all_["note"].str.startswith("no value in the text") == all_["value"].isna()).all()
 
 
 def test_a_spread_stands_where_the_paper_gives_one(all_: pd.DataFrame) -> None:
@@ -302,4 +302,4 @@ def test_without_rows_every_cell_is_not_run_or_not_in_our_text(all_: pd.DataFram
     got, printed = compare("interskeleton", table, []), all_[all_["table"] == table]
     assert got[KEY].to_numpy().tolist() == printed[KEY].to_numpy().tolist()
     np.testing.assert_array_equal(got["published"], printed["value"])
-    assert set(got["status"]) == {"not in our text" if table == "Figure 6" else "not run"}
+    assert set(got["status"]) == {"no value in the text" if table == "Figure 6" else "not run"}

@@ -1,7 +1,7 @@
 """The published cells of LongT GAN (Zheng et al. 2018) are the paper's, in the paper's shape.
 
-A row's name is the paper's own. Table 3's body is missing from our text: its cells are those that the prose prints, and
-the gaps around them. Figure 3 is a picture, of which the prose prints four numbers.
+A row's name is the paper's own. Table 3's body is missing from the text used: its cells are those that the prose
+prints, and the gaps around them. Figure 3 is a picture, of which the prose prints four numbers.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def test_every_cell_of_our_text_is_there_and_what_it_lacks_is_told(
 
 
 def test_a_value_is_a_percentage_or_an_error_and_a_gap_says_so(all_: pd.DataFrame) -> None:
-    assert (all_["note"].str.startswith("not in our text") == all_["value"].isna()).all()
+    assert (all_["note"].str.startswith("no value in the text") == all_["value"].isna()).all()
     error = all_["metric"] == "MSE"
     assert all_.loc[~error, "value"].dropna().between(45, 100).all()
     assert all_.loc[error, "value"].dropna().between(0.1, 0.3).all()
@@ -181,7 +181,7 @@ def test_the_prose_on_the_ablation_and_on_few_labels_agrees_with_the_cells() -> 
 def test_other_authors_rows_say_whose_they_are_and_where_an_empty_cell_stood(all_: pd.DataFrame) -> None:
     assert (all_["note"].str.startswith("cited") == all_["row"].isin(CITED)).all()
     two = all_[(all_["table"] == "Table 2") & all_["row"].isin(CITED)]
-    assert two["note"].str.contains("our text gives the column without its empty cell").all()
+    assert two["note"].str.contains("the text used gives the column without its empty cell").all()
     again = all_["row"].isin(["U: Autoencoder", "S+P: Unsupervised LSTM"])
     assert (all_["note"].str.contains("the paper's own training with GRU cells") == again).all()
 
@@ -191,5 +191,5 @@ def test_without_rows_every_cell_is_not_run_or_not_in_our_text(all_: pd.DataFram
     got, printed = compare("longt_gan", table, []), all_[all_["table"] == table]
     assert got[KEY].to_numpy().tolist() == printed[KEY].to_numpy().tolist()
     np.testing.assert_array_equal(got["published"], printed["value"])
-    expected = np.where(printed["value"].isna(), "not in our text", "not run")
+    expected = np.where(printed["value"].isna(), "no value in the text", "not run")
     assert got["status"].tolist() == expected.tolist()

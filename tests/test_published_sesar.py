@@ -78,7 +78,7 @@ def test_a_value_is_a_percentage_with_one_decimal_and_what_is_drawn_alone_has_no
     known = all_["value"].dropna()
     assert known.between(0, 100).all()
     assert (known.round(1) == known).all()
-    assert (all_["value"].isna() == all_["note"].str.contains("not in our text")).all()
+    assert (all_["value"].isna() == all_["note"].str.contains("no value in the text")).all()
     assert all_.loc[all_["value"].isna(), "table"].str.startswith("Fig. 4").all()
 
 
@@ -218,4 +218,4 @@ def test_without_rows_every_cell_is_not_run(all_: pd.DataFrame, table: str) -> N
     got, printed = compare("sesar", table, []), all_[all_["table"] == table]
     assert got[KEY].to_numpy().tolist() == printed[KEY].to_numpy().tolist()
     np.testing.assert_array_equal(got["published"], printed["value"])
-    assert (got["status"] == np.where(printed["value"].isna(), "not in our text", "not run")).all()
+    assert (got["status"] == np.where(printed["value"].isna(), "no value in the text", "not run")).all()

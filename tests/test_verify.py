@@ -1,4 +1,4 @@
-"""What `verify` finds: counts beside published ones, damage, and clips that leak; and the table in the README."""
+"""What `verify` finds: counts beside published ones, damage, and clips that leak; and the page of counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skelkit.data.protocols import split
 from skelkit.data.skeleton import SBU
 from skelkit.data.verify import FINE, NOTE, WRONG, Finding, leaked_clips, verify, wrong
 from skelkit.files import SkelkitError, data_folders, project_root
-from skelkit.report import data_counts, tables
+from skelkit.report import data_counts, pages
 
 
 def clips_from(lengths: list[int], *, persons: int = 1, seed: int = 0, name: str = "toy", **columns: Any) -> Clips:
@@ -226,11 +226,6 @@ def test_a_published_split_that_the_clips_do_not_permit_is_told() -> None:
     assert findings["xsub train"] == Finding("xsub train", "not known from these clips", "4", NOTE)
 
 
-def test_an_unverified_count_is_never_called_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COUNTS, "toy", (Count("clips", 3, "from memory: unverified"),))
-    assert found(clips_from([5] * 8))["clips"].verdict == NOTE
-
-
 def test_what_an_official_choice_leaves_is_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COUNTS, "toy", (Count("clips", 8, "a paper"), Count("classes", 3, "a paper", also=(2,))))
     assert found(clips_from([5] * 8))["classes"] == Finding("classes", "2", "3 (a paper)")
@@ -249,7 +244,7 @@ def test_every_data_set_with_a_reader_has_published_clips() -> None:
         assert all(count.source for count in counts)
 
 
-# ── the table in the README ─────────────────────────────────────────────────────────────────────────────────────────
+# ── the page of counts ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_counting_writes_what_is_here_and_keeps_what_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,9 +278,9 @@ def test_a_damaged_line_of_counts_is_refused_by_its_number(tmp_path: Path) -> No
         data_counts.read(path)
 
 
-def test_the_readme_shows_the_committed_counts() -> None:
-    text = (project_root() / "README.md").read_text(encoding="utf-8")
-    assert tables.rewritten(text, data_counts.table(), "data") == text, "skelkit data verify --table --count"
+def test_the_page_of_counts_shows_the_committed_ones() -> None:
+    page = (project_root() / "results" / "data.md").read_text(encoding="utf-8")
+    assert page == pages.data_page(), "skelkit data verify --table --count"
 
 
 # ── real data ───────────────────────────────────────────────────────────────────────────────────────────────────────

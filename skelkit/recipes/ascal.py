@@ -226,7 +226,7 @@ def figure10(dataset: str = "ntu60", *, variant: Variant = "paper", **options: A
 
 
 def figure11(dataset: str = "ntu60", *, variant: Variant = "paper", **options: Any) -> list[Experiment]:
-    """Fig. 11: Reverse + Shear and longer compositions on them; the figure's own list is not in our text."""
+    """Fig. 11: Reverse + Shear and longer compositions on them; the figure's own list is not in its text."""
     grid, steps = {}, augmentations(dataset, variant)
     for extra in (
         (),

@@ -32,8 +32,8 @@ def papers() -> list[str]:
 def cells(paper: str) -> pd.DataFrame:
     """Every printed number of a paper: `COLUMNS`, one cell a line, in the paper's order.
 
-    value is NaN where the number is printed only in a picture; spread is NaN where the paper gives none. Raises
-    SkelkitError where there is no such paper or its file is damaged.
+    value is NaN where the number stands in a figure only, or is missing from the text that the cells were read from;
+    spread is NaN where the paper gives none. Raises SkelkitError where there is no such paper or its file is damaged.
     """
     path = _folder() / f"{paper}.csv"
     if not path.exists():
@@ -56,7 +56,7 @@ def tables(paper: str, rows: Iterable[Row] | None = None) -> list[str]:
 
 
 def show(paper: str, table: str) -> pd.DataFrame:
-    """A published table as the paper prints it: its rows, its columns, its order; NaN: not in our text.
+    """A published table as the paper prints it: its rows, its columns, its order; NaN where the text has no value.
 
     What row and column leave open (two metrics, two splits) becomes a further level of the columns.
     """
@@ -81,7 +81,7 @@ def compare(
     variant: str = "paper",
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Our numbers beside the published ones: one line a cell, then one an extension (which nobody published).
+    """Our numbers beside the published ones: one line a cell, then one an extension (not printed in the paper).
 
     rows: by default the committed ones. tier: the best one to show; where a cell has no row of it, the next lower
     tier stands in, and so for the variant: the status says it. selection: "last" or "best test epoch", never mixed.
@@ -93,7 +93,7 @@ def compare(
     by seed. Of two rows for one cell, seed and fold the later counts.
 
     Status: `reproduced` (within the larger of two sd and one point; of an error: 0.01), `lower`, `higher`, `not run`,
-    `not in our text`, `setting differs: <what>`, `extension`.
+    `no value in the text`, `setting differs: <what>`, `extension`.
     """
     chosen = (("tier", tier, TIERS), ("selection", selection, SELECTIONS), ("variant", variant, VARIANTS))
     for name, value, known in chosen:
@@ -163,7 +163,7 @@ def _line(cell: dict, status: str) -> dict:
     if status == "extension":
         notes += [differs]
     elif math.isnan(published):
-        status = "not in our text"
+        status = "no value in the text"
     elif n == 0:
         status = "not run"
     else:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable
 
 import pandas as pd
 
-from skelkit.files import SkelkitError, project_root, whole_file
 from skelkit.report import published, results
-from skelkit.report.results import SELECTIONS, Row
+from skelkit.report.results import Row
 
-STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "not in our text", "extension"]
-_LEGEND = (
+STATUSES = ["reproduced", "lower", "higher", "setting differs", "not run", "no value in the text", "extension"]
+LEGEND = (
     "Reproduced: ours lies within the larger of one point (of an error: 0.01) and two of our standard deviations. "
-    "Not in our text: the paper prints the number only in a picture, or our text of the paper has a gap. Extension: "
-    "nobody published the number."
+    "No value in the text: the paper draws the number in a figure, or it is missing from the text that the cells were "
+    "read from. Extension: the paper prints no such cell."
 )
 _EPOCH = {"last": "last epoch", "best test epoch": "best test epoch (chosen on the test set)"}
 
@@ -25,6 +22,20 @@ _EPOCH = {"last": "last epoch", "best test epoch": "best test epoch (chosen on t
 def markdown(paper: str, table: str, rows: Iterable[Row] | None = None, *, selection: str = "last") -> str:
     """The comparison of one published table, every cell a line. rows: by default the committed ones."""
     return _comparison(published.compare(paper, table, rows, selection=selection))
+
+
+def section(paper: str, table: str, rows: list[Row], selection: str) -> list[str]:
+    """Heading and cells of what was run, top-5 left to `markdown`; of a row with an average, the average alone."""
+    cells = published.compare(paper, table, rows, selection=selection)
+    cells = cells[(cells["n"] > 0) & (cells["metric"] != "top-5")]
+    averaged = cells.loc[cells["column"] == published.AVERAGE, ["row", "dataset", "metric"]]
+    parts = pd.MultiIndex.from_frame(cells[["row", "dataset", "metric"]]).isin(pd.MultiIndex.from_frame(averaged))
+    cells = cells[~parts | (cells["column"] == published.AVERAGE)]
+    unit = "in percent, errors as they are" if cells["metric"].isin(published.MARGINS).any() else "in percent"
+    return [
+        f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, {unit}",
+        _comparison(cells),
+    ]
 
 
 def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
@@ -51,89 +62,26 @@ def grid(paper: str, table: str, dataset: str, rows: Iterable[Row] | None = None
     )
 
 
-def readme_block() -> str:
-    """What stands between the README's markers of the results: for each paper the counts."""
-    parts = []
-    for paper in published.papers():
-        parts += [f"#### {paper}: published cells and what became of them", summary(paper)]
-    return "\n\n".join([*parts, _LEGEND])
+def totals(counts: pd.DataFrame) -> str:
+    """How many cells of each paper stand at which status, and of all papers together. counts: of `counted`."""
+    return plain(pd.concat([counts, counts.sum().to_frame("together").T]), "paper")
 
 
-def results_page() -> str:
-    """What stands in results/README.md: for each paper what was run of each table; `markdown` has every cell."""
-    parts = ["# Results", f"What was run, beside what is published; written by `skelkit report --readme`. {_LEGEND}"]
+def counted() -> pd.DataFrame:
+    """A line a paper: its published cells, and how many stand at each status."""
+    lines = {}
     for paper in published.papers():
         rows = results.read(paper)
-        parts += [f"## {paper}", summary(paper, rows)]
-        for table in published.tables(paper, rows):
-            if not {r.key for r in rows if r.table == table} - {r.key for r in rows if r.table != table}:
-                continue  # the default run alone, which stands in another table
-            for selection in SELECTIONS:
-                if any((r.table, r.selection) == (table, selection) for r in rows):
-                    parts += _section(paper, table, rows, selection)
-    return "\n\n".join(parts) + "\n"
-
-
-def rewritten(text: str, block: str, name: str = "results") -> str:
-    """A README's text with the block of a name renewed. Raises SkelkitError where it has no pair of markers."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise SkelkitError(f"README.md: no block of {name}; add the lines {begin} and {end}")
-    return f"{before}{begin}\n\n{block}\n\n{end}{after}"
-
-
-README_BLOCKS: dict[str, Callable[[], str]] = {
-    "results": readme_block,
-    "sesar": partial(grid, "sesar", "Table 2", "nw_ucla"),
-}
-"""The README's blocks that are written from committed rows, by the name of their markers."""
-
-
-def update_readme(block: str | None = None, name: str = "results", path: Path | None = None) -> bool:
-    """Renew a block (by default one of `README_BLOCKS`) of README.md (by default the checkout's); returns whether it
-    changed."""
-    path = path or project_root() / "README.md"
-    try:
-        old = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SkelkitError(f"{path}: cannot be read ({error.strerror}); name the README") from error
-    new = rewritten(old, README_BLOCKS[name]() if block is None else block, name)
-    if new != old:
-        with whole_file(path) as part:
-            part.write_text(new, encoding="utf-8")
-    return new != old
-
-
-def update_results_page(path: Path | None = None) -> bool:
-    """Write results/README.md (by default the checkout's) anew; returns whether it changed."""
-    path = path or project_root() / "results" / "README.md"
-    new = results_page()
-    if path.exists() and path.read_text(encoding="utf-8") == new:
-        return False
-    with whole_file(path) as part:
-        part.write_text(new, encoding="utf-8")
-    return True
+        found = [published.compare(paper, table, rows)["status"] for table in published.tables(paper, rows)]
+        lines[paper] = pd.concat(found).str.partition(":")[0].value_counts().reindex(STATUSES, fill_value=0)
+    counts = pd.DataFrame(lines).T
+    counts.insert(0, "published cells", counts.sum(axis=1) - counts["extension"])
+    return counts
 
 
 def plain(frame: pd.DataFrame, corner: str = "") -> str:
     """A small table of numbers as Markdown, its index as the first column, named `corner`."""
     return _table(frame.rename_axis(corner).reset_index())
-
-
-def _section(paper: str, table: str, rows: list[Row], selection: str) -> list[str]:
-    """The cells that were run, top-5 left to `markdown`; of a row with an average, the average alone."""
-    cells = published.compare(paper, table, rows, selection=selection)
-    cells = cells[(cells["n"] > 0) & (cells["metric"] != "top-5")]
-    averaged = cells.loc[cells["column"] == published.AVERAGE, ["row", "dataset", "metric"]]
-    parts = pd.MultiIndex.from_frame(cells[["row", "dataset", "metric"]]).isin(pd.MultiIndex.from_frame(averaged))
-    cells = cells[~parts | (cells["column"] == published.AVERAGE)]
-    unit = "in percent, errors as they are" if cells["metric"].isin(published.MARGINS).any() else "in percent"
-    return [
-        f"**{table}**, {_EPOCH[selection]}; mean and standard deviation over n seeds, {unit}",
-        _comparison(cells),
-    ]
 
 
 def _comparison(cells: pd.DataFrame) -> str:
