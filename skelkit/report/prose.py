@@ -263,14 +263,17 @@ def _longt_gan(rows: list[Row]) -> Prose:
     with_, without = (_printed("longt_gan", "Table 3", row, "MSE", "MSE") for row in (joint, blind))
     sizes = [f"{n} a class" for n in (1, 2, 4, 8)]
     few = {at: lead(hdm05, ("S+P: Ours", f"{column}, {at}"), ("S: Ours", f"{column}, {at}")) for at in sizes}
+    least = min(few.values(), key=lambda found: (found.mean - found.half) if found.seeds else -float("inf"))
     return Prose(
-        finding=f"over a random encoder: {_kind(random)}; adversarial loss: {_kind(adversarial)}",
+        finding=f"few labels: {_kind(least)}; adversarial loss: {_kind(adversarial)}",
         short=_line(
             f"""On HDM05's eleven whole classes across actors at tier `reduced`
             ({max((r.n_test for r in hdm05), default=0)} test clips), the frozen representation has
             {said("U: Ours")} %, the autoencoder's {said("U: Autoencoder")}, the random encoder
             {said("random encoder")}, a network trained on the labels {said("S: Ours")}: it is
-            {_against(random, "the random encoder")}. With it the inpainting error is {error(joint)} instead of
+            {_against(random, "the random encoder")}. Few labels with pretraining against few without (Fig. 3, one
+            pretraining, several draws of the labels): {_listed(few)}. With the representation the inpainting error is {error(joint)}
+            instead of
             {error(blind)} (no interval; published, on CMU: {with_:.2f} and {without:.2f}); the adversarial loss is
             {_against(adversarial, "none")} in accuracy."""
         ),
@@ -278,8 +281,7 @@ def _longt_gan(rows: list[Row]) -> Prose:
             f"""A quarter of the width, {EPOCHS["longt_gan"]} epochs. The representation is
             {_against(over("U: Autoencoder"), "that of the autoencoder")} and
             {_against(over("S: Ours"), "a network trained on the labels")}. Without the adversarial loss the
-            inpainting error is {error(element)}. Of Fig. 3, few labels with pretraining against few without:
-            {_listed(few)}; the paper draws ten samples. A check that is no committed row: with the training labels
+            inpainting error is {error(element)}. A check that is no committed row: with the training labels
             shuffled, the three frozen encoders had 4 to 25 % (chance: 9)."""
         ),
     )
