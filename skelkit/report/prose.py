@@ -272,9 +272,9 @@ def _longt_gan(rows: list[Row]) -> Prose:
             {said("U: Ours")} %, the autoencoder's {said("U: Autoencoder")}, the random encoder
             {said("random encoder")}, a network trained on the labels {said("S: Ours")}: it is
             {_against(random, "the random encoder")}. Few labels with pretraining against few without (Fig. 3, one
-            pretraining, several draws of the labels): {_listed(few)}. With the representation the inpainting error is {error(joint)}
-            instead of
-            {error(blind)} (no interval; published, on CMU: {with_:.2f} and {without:.2f}); the adversarial loss is
+            pretraining, several draws of the labels): {_listed(few)}. With the representation the inpainting error
+            is {error(joint)} instead of {error(blind)} (no interval; published, on CMU: {with_:.2f} and {without:.2f});
+            the adversarial loss is
             {_against(adversarial, "none")} in accuracy."""
         ),
         long=_line(
