@@ -26,7 +26,9 @@ class Setting:
 
     title: str
     splits: dict[str, str]
-    """The column's ending -> split; of a split "folds" there are five."""
+    """The column's ending -> split."""
+    folds: int = 5
+    """How many the split "folds" has."""
     epochs: int = 1600
     frames: int = 150
     batch: int = 512

@@ -30,8 +30,10 @@ class Setting:
 
     title: str
     splits: dict[str, str]
-    """The column's ending -> split; of a split "folds" there are five."""
+    """The column's ending -> split."""
     queue: int
+    folds: int = 5
+    """How many the split "folds" has."""
     epochs: int = 450
     view: int = FRAMES
     """Frames of a view."""
