@@ -115,11 +115,9 @@ def _check(parameters: dict[str, Any]) -> None:
     if parameters["tier"] not in TIERS:
         raise SkelkitError(f"unknown tier {parameters['tier']!r}; choose one of {', '.join(reversed(TIERS))}")
     if "dataset" in parameters:
-        from skelkit.data.library import load, present
-        from skelkit.recipes.ascal_settings import SETTINGS
+        from skelkit.data.library import check_name
 
-        if parameters["dataset"] not in SETTINGS and not present(parameters["dataset"]):
-            load(parameters["dataset"])  # says where it was sought
+        check_name(parameters["dataset"])
 
 
 def _run_pending(arguments: argparse.Namespace) -> int:
@@ -207,14 +205,19 @@ def notebooks(names: Sequence[str]) -> list[Path]:
     every = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
     if not names:
         return every
+    called = {p: _names(p.relative_to(folder).with_suffix("")) for p in every}
     found = []
     for name in names:
-        chosen = [p for p in every if name in (p.parent.name, str(p.relative_to(folder).with_suffix("")))]
+        chosen = [p for p in every if name in called[p]]
         if not chosen:
-            known = sorted({str(p.relative_to(folder).with_suffix("")) for p in every} | {"ascal"})
-            raise SkelkitError(f"no notebook {name!r}; choose among {', '.join(known)}")
+            raise SkelkitError(f"no notebook {name!r}; choose among {', '.join(sorted(set().union(*called.values())))}")
         found += chosen
     return list(dict.fromkeys(found))
+
+
+def _names(notebook: Path) -> set[str]:
+    """What a notebook is called by: its own path, and the folders that it lies in."""
+    return {place.as_posix() for place in (notebook, *notebook.parents)} - {"."}
 
 
 def seconds(text: str) -> float:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from skelkit.data.clips import Clips
-from skelkit.data.datasets import nw_ucla, synthetic
+from skelkit.data.datasets import READERS, nw_ucla, synthetic
 from skelkit.files import SkelkitError, data_folders, store_folder
+
+PARTS = ("cmu_small", "cmu_subset", "hdm05_11")
+"""Parts of data sets which recipes know under names of their own."""
 
 
 def load(name: str) -> Clips:
@@ -33,6 +36,18 @@ def present(name: str) -> bool:
     return name == "synthetic" or any(
         (f / name / "manifest.json").exists() or (f / f"{name}.npz").exists() for f in data_folders()
     )
+
+
+def is_known(name: str) -> bool:
+    """Whether recipes know a data set, here or not: it has rows to be shown, and at tier `smoke` synthetic clips stand in
+    for it."""
+    return name in (*READERS, *PARTS)
+
+
+def check_name(name: str) -> None:
+    """Raises SkelkitError, which says where it was sought, for a data set that is neither known nor here."""
+    if not is_known(name) and not present(name):
+        load(name)
 
 
 def available() -> list[str]:

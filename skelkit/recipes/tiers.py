@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from skelkit.augment import CropResize
-from skelkit.data.datasets import READERS
+from skelkit.data.library import is_known
 from skelkit.data.views import Whole
 from skelkit.evaluate.active import ActiveLearning, evenly
 from skelkit.evaluate.compression import CompressedKNN
@@ -30,8 +30,6 @@ CHANGES = {
 """The fields in which an experiment may differ between tiers; a test compares."""
 FOLDS = 5
 """So many the synthetic clips have."""
-PARTS = ("cmu_small", "cmu_subset", "hdm05_11")
-"""Parts of data sets which recipes know under names of their own."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def _smaller(data: Data, limits: Limits) -> Data:
         return view and replace(view, frames=min(view.frames, most))
 
     data = replace(data, view=shorter(data.view), eval_view=shorter(data.eval_view), clips=limits.clips)
-    if not limits.synthetic or data.name not in (*READERS, *PARTS) or data.name == "synthetic":
+    if not limits.synthetic or not is_known(data.name):
         return data
     known = data.split in ("xsub", "xview", "xset") or (data.split == "folds" and (data.fold or 0) < FOLDS)
     return replace(data, name="synthetic", split=data.split if known else "xsub")
