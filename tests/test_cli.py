@@ -77,6 +77,18 @@ FAULTS = {
     "pending paper": (("run", "--pending", "nonsense"), "unknown paper 'nonsense'; choose one of ascal"),
     "budget": (("run", "--pending", "--budget", "soon"), "'soon' is no duration"),
     "jobs without a budget": (("run", "--pending", "-j", "2"), "-j 2: without --budget pending cells are only listed"),
+    "notebooks' options of pending cells": (
+        ("run", "--pending", "--tier", "small", "--seed", "0", "-p", "missing", "show"),
+        "--tier, --seed, -p: of notebooks alone; a pending training is as its recipe has it",
+    ),
+    **{
+        f"{flag} of pending cells": (
+            ("run", "--pending", "--budget", "1m", flag, "sbu"),
+            f": {flag}: of notebooks alone",
+        )
+        for flag in ("--dataset", "--out", "--timeout", "--kernel")
+    },
+    "budget of notebooks": (("run", "ascal", "--budget", "20m"), "--budget: only pending trainings have one"),
     "reported paper": (("report", "nonsense"), "nonsense.csv: no such file"),
     "table": (("report", "ascal", "Table M"), "ascal: no 'Table M'; there are Table II"),
 }
@@ -87,7 +99,7 @@ def test_an_unknown_word_is_one_line_and_exit_code_2(
     fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words, message = FAULTS[fault]
-    extra = ("--out", tmp_path / "out") if words[0] == "run" else ()
+    extra = ("--out", tmp_path / "out") if words[0] == "run" and "--pending" not in words else ()
     before = sorted(tmp_path.rglob("*"))
     assert skelkit(*words, *extra) == 2
     said = capsys.readouterr()

@@ -39,8 +39,7 @@ def present(name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """Whether recipes know a data set, here or not: it has rows to be shown, and at tier `smoke` synthetic clips stand in
-    for it."""
+    """Whether recipes know a data set, here or not: it has rows to be shown, and at tier `smoke` a stand-in."""
     return name in (*READERS, *PARTS)
 
 
