@@ -152,9 +152,8 @@ def table7(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table VIII: the temperature tau."""
     values = (0.06, 0.07, 0.1, 0.2, 0.3, 0.4, 0.5)
-    return _ablation(
-        "Table VIII", dataset, {("{data}", f"tau = {t}"): _method(temperature=t) for t in values}, **options
-    )
+    grid = {("{data}", f"tau = {t}"): _method(temperature=t) for t in values}
+    return _ablation("Table VIII", dataset, grid, **options)
 
 
 def figure8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
@@ -236,16 +235,8 @@ def figure10(dataset: str = "ntu60", *, variant: Variant = "paper", **options: A
 def figure11(dataset: str = "ntu60", *, variant: Variant = "paper", **options: Any) -> list[Experiment]:
     """Fig. 11: Reverse + Shear and longer compositions on them; the figure's own list is not in our text."""
     grid, steps = {}, augmentations(dataset, variant)
-    for extra in (
-        (),
-        ("Rotation",),
-        ("GN",),
-        ("GB",),
-        ("JM",),
-        ("GN", "GB"),
-        ("Rotation", "GN", "GB"),
-        ("GN", "GB", "JM"),
-    ):
+    extras = [(), ("Rotation",), ("GN",), ("GB",), ("JM",), ("GN", "GB"), ("Rotation", "GN", "GB"), ("GN", "GB", "JM")]
+    for extra in extras:
         names = ("Reverse", "Shear", *extra)
         grid[(" + ".join(names), "{data}")] = _method(steps=tuple(steps[name] for name in names))
     return _ablation("Fig. 11", dataset, grid, _cross_subject(dataset), variant=variant, **options)
