@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
@@ -47,6 +48,7 @@ class Prepared:
     clips: Clips
     """As they were loaded."""
     split: Split
+    """Which of them train, and which are asked about, cut down to `Data.clips` of each."""
     resident: Resident
     """Preprocessed, as the training sees it."""
     plain: Resident
@@ -151,19 +153,25 @@ def weights_folder(weights: Weights, *, again: bool = False, progress: bool | No
                 )
             method.learn_from(teacher)
         if weights.active is not None:
-            history, seconds = _asked(weights, method)
+            history, seconds = _asked(weights, method, again)
         else:
             history, seconds = _trained(weights, method, rng, progress)
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
         save_file(state, folder / "weights.safetensors")
         return {"history": history, "seconds": seconds, **provenance(prepare(weights.data).clips)}
 
-    path = store.stage("weights", weights, make, again=again)
-    trained_on, here = store.record(path)["versions"]["data"], prepare(weights.data).clips.fingerprint
-    if trained_on != here:  # the key names the data set, and a folder of that name may come to hold other clips
+    return _of_these_clips(store.stage("weights", weights, make, again=again), weights.data)
+
+
+def _of_these_clips(path: Path, data: Data) -> Path:
+    """The same folder. Raises SkelkitError where it was made from other clips of that name: the key of an official
+    set's artefacts holds its name alone."""
+    here = prepare(data).clips.fingerprint
+    made_of = store.record(path).get("versions", {}).get("data", here)  # features of an old store do not tell
+    if made_of != here:
         raise SkelkitError(
-            f"{path}: was trained on other clips called {weights.data.name} (fingerprint {trained_on}, here {here}); "
-            "remove that folder, or put the clips back"
+            f"{path}: was made from other clips called {data.name} (fingerprint {made_of}, here {here}); "
+            "measure again with recompute=True, or put the clips back"
         )
     return path
 
@@ -187,21 +195,21 @@ def _trained(weights: Weights, method: Any, rng: Generator, progress: bool | Non
     return history, before + time.monotonic() - started
 
 
-def _asked(weights: Weights, method: Any) -> tuple[History, float]:
+def _asked(weights: Weights, method: Any, again: bool) -> tuple[History, float]:
     """Train a method as far as its labels were asked for: the rounds' history, and their seconds.
 
     Every round is kept in the store, so that more labels of the same run go on from it.
     """
-    session = session_of(weights, method)
+    session = session_of(weights, method, again=again)
     rounds = session.learned[1:]  # before them there was nothing to learn
     history = [{**epoch, "round": number} for number, one in enumerate(rounds, 1) for epoch in one["history"]]
     history = [{**epoch, "epoch": number} for number, epoch in enumerate(history, 1)]
     return history, sum(one["seconds"] for one in rounds)
 
 
-def session_of(weights: Weights, method: Any = None) -> active.Session:
+def session_of(weights: Weights, method: Any = None, *, again: bool = False) -> active.Session:
     """The run of active learning behind some weights, its labels asked for and trained on: what the store holds of it
-    is not done again. method: as its training starts."""
+    is not done again, unless `again`. method: as its training starts."""
     if weights.active is None:
         raise SkelkitError("session_of: these weights asked for no labels; give some with Weights.active")
     prepared = prepare(weights.data)
@@ -211,7 +219,7 @@ def session_of(weights: Weights, method: Any = None) -> active.Session:
     learner = Learner(method, prepared.resident, members, weights.training, plain=prepared.plain, callbacks=watched)
     pool = Pool(tuple(str(name) for name in clips.table["name"].iloc[members]), tuple(clips.classes))
     labels = clips.labels[members].tolist()
-    session = active.Session(weights.active, learner, learner.look, pool, replace(weights, active=None))
+    session = active.Session(weights.active, learner, learner.look, pool, replace(weights, active=None), again=again)
     return active.run(session, labels.__getitem__)
 
 
@@ -227,14 +235,14 @@ def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callbac
 
 def features(
     weights: Weights, encoder: str = "", split_name: str = "", *, again: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Frozen features of the training and the test clips, (n, d) and (k, d), on the device; extracted once.
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "k d"]]:
+    """Frozen features of the training and of the test clips, on the device; extracted once.
 
     encoder: a name among the method's `encoders`; "" is the main one. split_name: whose clips, by default those of the
     weights' own split. again: extract them anew.
     """
 
-    def make(folder: Path) -> None:
+    def make(folder: Path) -> dict[str, Any]:
         chosen = named(trained(weights), encoder)
         prepared = prepare(of_split(weights.data, split_name))
         sides = {"train": prepared.split.train, "test": prepared.split.test}
@@ -242,9 +250,11 @@ def features(
             {side: extract(chosen, prepared.plain, torch.from_numpy(i)).cpu() for side, i in sides.items()},
             folder / "features.safetensors",
         )
+        return provenance(prepared.clips)
 
     asked = {"split": split_name} if split_name else {}
     path = store.stage("features", {"weights": weights, "encoder": encoder, **asked}, make, again=again)
+    _of_these_clips(path, weights.data)
     tensors = load_file(path / "features.safetensors", device=str(device()))
     return tensors["train"], tensors["test"]
 

@@ -7,6 +7,8 @@ import os
 import platform
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from skelkit.files import SkelkitError
 
@@ -22,7 +24,7 @@ def device() -> torch.device:
         raise SkelkitError(f"SKELKIT_DEVICE={wish}: no such device; give cpu, cuda or mps") from error
 
 
-def exact_on_cpu(x: torch.Tensor) -> bool:
+def exact_on_cpu(x: Float[Tensor, ...]) -> bool:
     """Whether work on x runs on a CPU and in x's own precision (no autocast)."""
     return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 

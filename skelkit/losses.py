@@ -7,6 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+Losses = dict[str, Float[Tensor, ""]]
+"""What a method's `loss` returns: a scalar for each group of parameters, by the name of a submodule; "loss" is all."""
+
 
 def info_nce(
     query: Float[Tensor, "b d"],
@@ -42,8 +45,9 @@ def normalised_distance(prediction: Float[Tensor, "b d"], target: Float[Tensor, 
 def frame_distance(x: Float[Tensor, "b 3 t v m"], x_hat: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, " b"]:
     """L_re = |x_i - x^_i| of each clip (Li and Shlizerman 2020, Eq. 1): the L1 distance of its frames, their mean.
 
-    The paper prints no average; the mean over frames is that of the released codes of SESAR and Predict & Cluster. As
-    in the latter's, frames of zeros are padding and do not count; a clip without any other frame has distance 0.
+    Differs from the paper: it prints no average; the mean over frames is that of the released codes of SESAR and
+    Predict & Cluster. As in the latter's, frames of zeros are padding and do not count; a clip without any other frame
+    has distance 0.
     """
     counted = x.ne(0).any(4).any(3).any(1)  # (b t)
     distance = (x.float() - x_hat.float()).abs().sum((1, 3, 4)) * counted
@@ -64,8 +68,9 @@ def element_wise(
 ) -> Float[Tensor, " b"]:
     """ele of Zheng et al. 2018, Eq. 1, of each clip: the squared L2 distance of the frames of x and x^, their mean.
 
-    counted: the coordinates that count, and with them the frames; 0 where none do. The paper says "the L2 distance"
-    and prints no average; a mean over the clip's own frames is the released code's.
+    counted: the coordinates that count, and with them the frames; 0 where none do.
+    Differs from the paper: it says "the L2 distance" and prints no average; the square, and the mean over the clip's
+    own frames, are the released code's.
     """
     distance = torch.where(counted, x.float() - x_hat.float(), 0.0).square().sum((1, 3, 4))  # (b t)
     frames = counted.flatten(3).any(3).any(1).sum(1).clamp(min=1)

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from skelkit.data.views import Resident
 from skelkit.device import keep_freed_memory
 from skelkit.files import SkelkitError, whole_file
+from skelkit.losses import Losses
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,11 @@ class SGD:
     lr: float
     """The first learning rate; the highest, where the schedule warms up."""
     momentum: float = 0.9
+    """The share of the last step's direction that is kept."""
     weight_decay: float = 0.0
+    """The L2 penalty's factor, added to the gradient as torch does."""
     nesterov: bool = False
+    """Whether the gradient is taken as if the momentum's step were done already."""
 
     def build(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """torch's optimiser, of parameters or of groups of them."""
@@ -47,6 +51,7 @@ class Adam:
     lr: float
     """The first learning rate; the highest, where the schedule warms up."""
     weight_decay: float = 0.0
+    """The L2 penalty's factor, added to the gradient as torch does."""
 
     def build(self, parameters: Iterable[Any]) -> torch.optim.Optimizer:
         """torch's optimiser, of parameters or of groups of them."""
@@ -58,9 +63,11 @@ class Steps:
     """A learning rate that drops at some fractions of the run."""
 
     epochs: int
+    """Passes over the training clips."""
     drops: tuple[float, ...] = ()
     """Fractions of the run after which the rate is multiplied by `factor`: they survive a shorter tier."""
     factor: float = 0.1
+    """The ratio of the rates after and before a drop."""
 
     def rate(self, epoch: float) -> float:
         """The multiplier of the first learning rate in an epoch, from 0; a step within it has a fraction more."""
@@ -75,6 +82,7 @@ class WarmupCosine:
     """
 
     epochs: int
+    """Passes over the training clips."""
     warmup: float = 0.0
     """The share of the run in which the rate rises; Moliner et al. 2022: 10 of 1600 epochs."""
     start: float = 0.0
@@ -93,7 +101,9 @@ class Decay:
     """A learning rate that shrinks again and again, as papers count steps: in a shorter run less often."""
 
     epochs: int
+    """Passes over the training clips."""
     factor: float = 0.95
+    """The rate is multiplied by it each time; Li and Shlizerman 2020: 0.95."""
     every: int = 1000
     """So many steps, or epochs, lie between two factors. Li and Shlizerman 2020, Implementation Details: 1000
     iterations for UWA3D and NW-UCLA, 500 for NTU RGB+D 60; their released code: 2 epochs."""
@@ -111,7 +121,9 @@ class Training:
     """How a method is trained."""
 
     optimiser: SGD | Adam
+    """Its rate is the schedule's highest; a method's `rates` may give a submodule a multiple of it."""
     schedule: Steps | WarmupCosine | Decay
+    """The learning rate over the run, and how long the run is."""
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
     idle_epochs: int = 0
@@ -217,8 +229,8 @@ class _Step(nn.Module):
         super().__init__()
         self.method = method
 
-    def forward(self, batch: Any, rng: Generator) -> dict[str, Tensor]:
-        loss: dict[str, Tensor] = self.method.loss(batch, rng)
+    def forward(self, batch: Any, rng: Generator) -> Losses:
+        loss: Losses = self.method.loss(batch, rng)
         return loss
 
 
@@ -247,7 +259,7 @@ def _set_rates(method: Any, optimiser: Any, training: Training, epoch: float, st
             parameter.requires_grad_(factor > 0)
 
 
-def _backward(accelerator: Accelerator, method: nn.Module, loss: dict[str, Tensor]) -> None:
+def _backward(accelerator: Accelerator, method: nn.Module, loss: Losses) -> None:
     """Each scalar reaches its own group only: the submodule of its name, or for "loss" every parameter."""
     for i, (group, value) in enumerate(loss.items()):
         inputs = None if group == "loss" else [p for p in method.get_submodule(group).parameters() if p.requires_grad]

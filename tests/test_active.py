@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from skelkit import store
 from skelkit.data.views import DataSpec
-from skelkit.evaluate import active, journal
+from skelkit.evaluate import journal
 from skelkit.evaluate.active import ActiveLearning, Pool, Session, evenly, run
 from skelkit.evaluate.learner import Learner
 from skelkit.evaluate.metrics import top_k
@@ -127,6 +127,14 @@ def test_the_seed_decides_the_selections_and_nothing_else_does() -> None:
     assert run(Session(plan, toy, toy.look, POOL, "toy again"), TRUTH.__getitem__).rounds != one  # another learner
     assert finished(plan).rounds == one
     assert finished(replace(plan, seed=1)).rounds != one
+
+
+def test_a_finished_run_trains_nothing_unless_it_is_asked_again() -> None:
+    finished()
+    once, again = Toy(), Toy()
+    run(session_of(toy=once), TRUTH.__getitem__)
+    run(session_of(toy=again, again=True), TRUTH.__getitem__)
+    assert (len(once.trained), len(again.trained)) == (0, 1 + len(PLAN.budgets))
 
 
 def test_evenly_makes_equal_parts() -> None:
@@ -376,6 +384,40 @@ def test_a_journal_of_other_clips_or_classes_is_refused_by_line(tmp_path: Path) 
     assert journal.read(tmp_path / "none", POOL) == {}
 
 
+def test_a_journal_knows_other_clips_of_the_same_names_by_their_prints(tmp_path: Path) -> None:
+    path, one = tmp_path / "labels", replace(POOL, prints=tuple(f"print {i}" for i in range(CLIPS)))
+    journal.write(path, POOL, 2, 1)  # a journal without prints is read as it was
+    journal.write(path, one, 3, 0)
+    assert journal.read(path, one) == journal.read(path, POOL) == {2: 1, 3: 0}
+    with pytest.raises(SkelkitError, match=r"labels, line 2: clip 3 \(clip 3\) is not this pool's"):
+        journal.read(path, replace(one, prints=one.prints[::-1]))
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\r\nb", 'a"b', "\u00e9"])
+def test_whatever_a_clip_or_a_class_is_called_its_label_is_read_again(name: str, tmp_path: Path) -> None:
+    pool = Pool((name, "other"), (name, "rest"))
+    for clip in (0, 1):
+        journal.write(tmp_path / "labels", pool, clip, clip)
+    assert journal.read(tmp_path / "labels", pool) == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize("text", ["clip,label\n0,walk\n", '{"cells": []}\n', "[1, 2]\n", "3\n"])
+def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(SkelkitError, match=r"labels.csv, line 1: is no label, so that this is no journal; name"):
+        session_of(answers=path)
+    assert path.read_text() == text
+
+
+def test_zeros_that_a_power_cut_left_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "labels"
+    journal.write(path, POOL, 3, 0)
+    path.write_bytes(path.read_bytes() + bytes(40))
+    journal.write(path, POOL, 4, 1)
+    assert journal.read(path, POOL) == {3: 0, 4: 1}
+
+
 def test_a_label_that_cannot_be_written_down_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -466,8 +508,3 @@ def test_the_learner_sees_no_label_that_was_not_asked_for(monkeypatch: pytest.Mo
     hidden[3], hidden[7] = 2, 0  # the pool begins at clip 2
     assert seen == [(hidden, [3, 7]), (hidden, [*range(2, 50)]), ([-1] * 60, [*range(2, 50)])]
     assert torch.equal(learner.data.labels, before)
-
-
-def test_the_oracle_may_be_the_label_column(supervised: Callable[..., Session]) -> None:
-    oracle: active.Oracle = TRUTH.__getitem__
-    assert run(session_of(), oracle).done

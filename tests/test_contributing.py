@@ -49,6 +49,7 @@ from skelkit.data.importing import RawClip, Reading, Source
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import Batch, DataSpec
 from skelkit.evaluate.strategy import unlabelled
+from skelkit.losses import Losses
 """
 
 

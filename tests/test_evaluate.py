@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
-from skelkit.augment import CropResize, augment
+from skelkit.augment import CropResize, Reverse, augment
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import DataSpec, Resident, View, Whole
@@ -432,6 +432,41 @@ def test_with_augmentation_it_equals_the_epochs_written_out() -> None:
         scores = classifier(encoder(data.clips(torch.arange(15, 21))).detach())
         curve.append(100 * (scores.argmax(1) == data.labels[15:]).float().mean().item())
     assert found.curve == pytest.approx(curve)
+
+
+def test_augmented_evaluation_of_one_step_by_hand() -> None:
+    """Class 0 lies at +100 in the first frame and at -100 in the second, class 1 the other way round. The classifier
+    sees the training clips backwards; so after one step from near 0 it takes every test clip for the other class."""
+    sign = torch.tensor([1.0, -1, 1, -1, 1])  # the first two train
+    x = torch.zeros(5, 2, 3, 15, 1)
+    x[:, 0, 0, 0, 0], x[:, 1, 0, 0, 0] = 100 * sign, -100 * sign
+    known: Any = {
+        "name": "by hand",
+        "skeleton": SBU,
+        "classes": ["a", "b"],
+        "columns": {"label": (sign < 0).long().numpy()},
+    }
+    data = Resident(Clips.from_arrays(x.flatten(0, 1).numpy(), np.arange(6) * 2, **known), View(2))
+    test = extract(Flat(), data, torch.arange(2, 5)), data.labels[2:]
+    backwards = AugmentedLinear((Reverse(p=1.0),), schedule=Steps(1))
+    found = augmented_linear(backwards, Flat().eval(), (data, torch.arange(2)), test, 2, Generator().manual_seed(0))
+    assert found.confusion == [[0, 2], [1, 0]]
+    forwards = replace(backwards, steps=())
+    found = augmented_linear(forwards, Flat().eval(), (data, torch.arange(2)), test, 2, Generator().manual_seed(0))
+    assert found.confusion == [[2, 0], [0, 1]]
+
+
+def test_augmented_evaluation_ignores_the_order_of_the_clips() -> None:
+    """Of the test clips; and of the training clips, where one batch holds them all and nothing is drawn for each."""
+    data, encoder, (test, train) = posed(), Flat().eval(), torch.arange(21).split([6, 15])
+    protocol = AugmentedLinear(steps=(), schedule=Steps(3))
+
+    def found(members: Tensor, asked: Tensor) -> Result:
+        torch.manual_seed(0)
+        known = extract(encoder, data, asked), data.labels[asked]
+        return augmented_linear(protocol, encoder, (data, members), known, 3, Generator().manual_seed(0))
+
+    assert found(train, test) == found(train, test.flip(0)) == found(train.flip(0), test)
 
 
 def test_every_epoch_encodes_the_training_clips_anew_and_the_test_clips_once_as_they_are() -> None:

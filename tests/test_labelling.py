@@ -15,6 +15,7 @@ from tiny import clips_of, save_npz
 
 from skelkit.batch import run_notebooks
 from skelkit.data.clips import Clips
+from skelkit.data.protocols import split
 from skelkit.data.skeleton import Skeleton
 from skelkit.evaluate import journal
 from skelkit.evaluate.active import Session
@@ -135,6 +136,16 @@ def test_a_double_click_labels_one_clip(opened: Callable[..., Task]) -> None:
     assert len(labeller.task.session.answered) == 1
 
 
+def test_the_table_has_the_labels_of_the_round_under_way(opened: Callable[..., Task]) -> None:
+    labeller = labeller_of(opened())
+    first, second, _ = labeller.task.session.proposed
+    answer(labeller, 2, 1)
+    table = labeller.task.table()
+    assert table["label"][[first, second]].tolist() == ["class 2", "class 1"]
+    assert (table["label"] != "").sum() == 2
+    assert set(table["classifier"]) == {""}  # nothing is trained yet
+
+
 def test_clicks_that_waited_while_it_trained_label_nothing_and_train_nothing(opened: Callable[..., Task]) -> None:
     labeller = labeller_of(opened())
     answer(labeller, 0, 1, 2)
@@ -193,11 +204,35 @@ def test_a_round_closed_before_its_training_can_still_be_corrected(opened: Calla
     assert again.task.session.rounds[0].labels == (0, 1, 0)
 
 
+def test_a_session_of_other_settings_takes_over_the_labels_it_asks_for_and_counts_the_others(
+    opened: Callable[..., Task],
+) -> None:
+    labeller = labeller_of(opened())
+    assert labeller.task.session.elsewhere == 0
+    answer(labeller, 0, 1, 2)
+    labeller.train.click()
+    first = labeller.task.session.table().set_index("clip")["label"]
+    assert opened(oracle="labels").session.elsewhere == 0
+    for asked, found in ((16, range(1, 4)), (1, range(2))):  # of 18 clips; 3 have a label
+        other = opened(strategy="U", labels_per_round=asked, rounds=1).session
+        assert other.answered == {clip: first[clip] for clip in other.proposed if clip in first}
+        assert len(other.answered) in found
+        assert len(other.answered) + other.elsewhere == 3
+
+
 def test_a_journal_of_other_clips_is_refused_in_one_line(opened: Callable[..., Task]) -> None:
     answer(labeller_of(opened()), 0)
     other = clips_of(36, classes=3)
     with pytest.raises(SkelkitError, match=r"labels.jsonl, line 1: .* is not this pool's; take another journal"):
         opened(replace(other, table=other.table.assign(name=[f"other {i}" for i in range(36)])))
+
+
+def test_labels_of_clips_that_others_have_replaced_under_their_names_are_refused(opened: Callable[..., Task]) -> None:
+    """A file without names calls its clips 0, 1, 2, ...: only their frames tell them from those of another."""
+    answer(labeller_of(opened()), 0)
+    other = clips_of(36, classes=3)
+    with pytest.raises(SkelkitError, match=r"labels.jsonl, line 1: .* is not this pool's; take another journal"):
+        opened(other.with_frames(other.frames + 1))
 
 
 # ---- what goes wrong is said in one line
@@ -332,6 +367,17 @@ def test_the_accuracy_is_that_on_people_who_are_not_asked_about(opened: Callable
     assert task.right() == (6, 6)
 
 
+def test_where_no_judge_has_a_label_every_clip_may_be_asked_for(opened: Callable[..., Task]) -> None:
+    clips = clips_of(36, classes=3)
+    train = split(clips, "xsub").train
+    some = np.where(np.isin(np.arange(36), train[:5]), clips.labels, -1)
+    task = opened(replace(clips, table=clips.table.assign(label=some)))
+    assert (len(task.clips), len(task.held_out)) == (36, 0)
+    one = np.where(np.isin(np.arange(36), train), -1, clips.labels)  # the others judge, and are not asked about
+    task = opened(replace(clips, table=clips.table.assign(label=one)), seed=1)
+    assert (len(task.clips), len(task.held_out)) == (len(train), 36 - len(train))
+
+
 def test_where_nobody_knows_who_is_who_a_third_of_the_performances_is_held_out(opened: Callable[..., Task]) -> None:
     clips = clips_of(36, classes=3)
     clips = replace(clips, table=clips.table.assign(subject=-1, action=np.arange(36) // 2))
@@ -351,11 +397,22 @@ def test_a_label_keeps_its_class_where_that_is_named_again_and_is_forgotten_else
 
 @pytest.mark.parametrize(
     ("classes", "said"),
-    [(["a"], "1 of them"), (["a", "a"], "'a' is empty or there twice"), (["a", " "], "' ' is empty")],
+    [
+        (["a"], "1 of them"),
+        (["a", "a"], "'a' is empty or there twice"),
+        (["a", " "], "' ' is empty"),
+        ([1, "1"], "'1' is empty or there twice"),
+    ],
 )
-def test_classes_that_cannot_be_told_apart_are_refused(classes: list[str], said: str) -> None:
+def test_classes_that_cannot_be_told_apart_are_refused(classes: list[str | int], said: str) -> None:
     with pytest.raises(SkelkitError, match=f"tiny: classes: {said}.*give at least two names, each once"):
         tell_classes(clips_of(6), classes)
+
+
+def test_classes_may_be_numbers_and_are_no_single_text() -> None:
+    assert tell_classes(clips_of(6), [1, 2]).classes == ("1", "2")
+    with pytest.raises(SkelkitError, match="tiny: classes: 'walk, run' is one text; give a list of names"):
+        tell_classes(clips_of(6), "walk, run")
 
 
 def test_the_label_column_cannot_answer_for_a_clip_that_it_does_not_know(opened: Callable[..., Task]) -> None:
@@ -396,6 +453,6 @@ def test_the_notebook_runs_to_its_end_with_the_label_column_as_the_oracle(
     journal = str(tmp_path / "labels.jsonl")
     (outcome,) = run_notebooks([NOTEBOOK], parameters={**given, "journal": journal}, out=tmp_path / "out", timeout=300)
     assert outcome.status == "passed", f"cell {outcome.cell}, `{outcome.line}`: {outcome.error}"
-    lines = (tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines()
+    lines = (tmp_path / "labels_labels_KJS.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "clip,label,classifier,probability"
     assert sum(line.split(",")[1] != "" for line in lines[1:]) == 6

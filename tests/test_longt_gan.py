@@ -222,6 +222,13 @@ def test_the_adversarial_loss_of_a_discriminator_that_cannot_tell_by_hand() -> N
     assert adversarial(zeros, zeros, zeros, 0.1).item() == pytest.approx(-2.1 * np.log(2))
 
 
+def test_the_adversarial_loss_ignores_the_order_of_the_clips_and_who_is_called_real() -> None:
+    real, fake, from_z = torch.randn(3, 6, generator=Generator().manual_seed(0)).double()
+    mixed = torch.tensor([3, 0, 5, 1, 4, 2])
+    assert_close(adversarial(real[mixed], fake[mixed], from_z[mixed], 0.3), adversarial(real, fake, from_z, 0.3))
+    assert_close(adversarial(-fake, -real, None, 0.3), adversarial(real, fake, None, 0.3))  # 1 - D in the place of D
+
+
 def test_the_adversarial_loss_stays_finite_where_a_logarithm_would_not() -> None:
     logit = torch.tensor([-200.0], requires_grad=True)
     found = adversarial(logit, -logit, None, 0.1)

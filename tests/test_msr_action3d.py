@@ -93,19 +93,6 @@ def test_the_list_of_557_leaves_out_ten_clips(tmp_path: Path) -> None:
     assert "clips is '500'; give 567 or 557" in refusal(tmp_path, clips="500")
 
 
-def test_an_action_set_counts_its_eight_classes_anew(tmp_path: Path) -> None:
-    for action in range(1, 21):
-        put(tmp_path, name=f"a{action:02d}_s01_e01")
-    clips = read_clips(msr_action3d.reading(tmp_path))
-    part = msr_action3d.action_set(clips, "AS2")
-    assert part.labels.tolist() == list(range(8))
-    assert [name[:3] for name in part.table["name"]] == ["a01", "a04", "a07", "a08", "a09", "a11", "a12", "a14"]
-    assert part.classes[1] == "hand catch"
-    assert {label for labels in msr_action3d.ACTION_SETS.values() for label in labels} == set(range(20))
-    with pytest.raises(SkelkitError, match="no action set 'AS4'; give AS1, AS2, AS3"):
-        msr_action3d.action_set(clips, "AS4")
-
-
 @pytest.mark.parametrize(
     "name", ["a21_s01_e01_skeleton3D", "a01_s11_e01_skeleton3D", "a01_s01_e04_skeleton3D", "a1_s1_e1_skeleton3D"]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -123,6 +124,53 @@ def test_rooms_that_compute_name_no_device(room: str) -> None:
     for path in [place] if place.is_file() else sorted(place.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Constant) and node.value in ("cpu", "cuda", "mps")), path
+
+
+SHAPED = {"Bool", "Float", "Int"}
+OPAQUE = {"Learner.state_dict", "Learner.load_state_dict"}
+"""Whose tensors are those of any method, and so of any shape."""
+
+
+def hints(node: ast.AST, room: str = "") -> Iterator[tuple[str, list[ast.AST | None]]]:
+    """The types that a module and its public classes name: of functions, of fields, in aliases."""
+    for inner in ast.iter_child_nodes(node):
+        match inner:
+            case ast.ClassDef(name=name) if not name.startswith("_"):
+                yield from hints(inner, f"{name}.")
+            case ast.FunctionDef(name=name, args=args, returns=returns) if not name.startswith("_"):
+                yield room + name, [*(each.annotation for each in ast.walk(args) if isinstance(each, ast.arg)), returns]
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+                yield room + name, [annotation]
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript() as alias):
+                yield room + name, [alias]
+
+
+def names_a_tensor_without_shape(annotation: ast.AST | None) -> bool:
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in SHAPED:
+        return False
+    if isinstance(annotation, ast.Name | ast.Attribute):
+        return ast.unparse(annotation).rpartition(".")[2] == "Tensor"
+    return annotation is not None and any(map(names_a_tensor_without_shape, ast.iter_child_nodes(annotation)))
+
+
+BARE = {"Tensor": True, "dict[str, torch.Tensor]": True, "Losses": False, "list[Float[Tensor, ' b']] | None": False}
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_a_tensor_without_shape_is_recognised(text: str) -> None:
+    assert names_a_tensor_without_shape(ast.parse(text, mode="eval").body) is BARE[text]
+
+
+def test_every_public_tensor_has_a_shape() -> None:
+    found = [each for path in SOURCES for each in hints(ast.parse(path.read_text(encoding="utf-8")))]
+    assert {name for name, types in found if any(map(names_a_tensor_without_shape, types))} == OPAQUE
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT / "skelkit").as_posix())
+def test_a_deviation_is_marked_by_one_spelling(path: Path) -> None:
+    """And on one line, so that one search finds them all."""
+    rest = re.sub(r"Differs from the (paper|released code): ", "", path.read_text(encoding="utf-8"))
+    assert not re.findall(r"(?i)\b(?:differ|differs|differing|deviates?|departs?)\s+from|\bunlike\s+the", rest)
 
 
 def test_nothing_in_the_project_names_the_machine_it_was_made_on() -> None:

@@ -8,42 +8,42 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
 import pytest
+from configs import configs, everything
 from torch import Generator
 
-from skelkit import augment, store
-from skelkit.augment import PartMask, Pieces
-from skelkit.data import preprocess
+import skelkit
+from skelkit import store
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.views import DataSpec, Resample, View, Whole
-from skelkit.evaluate.cluster import Cluster
-from skelkit.evaluate.compression import CompressedKNN
-from skelkit.evaluate.inpainting import Inpainting
+from skelkit.data.views import DataSpec
 from skelkit.evaluate.knn import KNN
-from skelkit.evaluate.linear import Linear
 from skelkit.files import SkelkitError
-from skelkit.methods import METHODS, build
-from skelkit.models.decoder import WeakDecoder
-from skelkit.models.gru import BiGRU
+from skelkit.methods import build
 from skelkit.models.representations import Representations
-from skelkit.models.rnn import Recurrent
-from skelkit.models.sequences import Bidirectional, Decoder
-from skelkit.recipes import PAPERS, ascal, at_tier, experiment, interskeleton, tiers
+from skelkit.recipes import (
+    ascal,
+    ascal_settings,
+    at_tier,
+    byol_settings,
+    experiment,
+    interskeleton,
+    interskeleton_settings,
+    longt_gan_settings,
+    places,
+    sesar_settings,
+    tiers,
+)
 from skelkit.recipes.experiment import Experiment, Tier
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
-from skelkit.train import SGD, Adam, Decay, Steps, Training
+from skelkit.report.results import Row
 
 EVERY_TABLE = [(paper, table) for paper, recipe in PAPERS.items() for table in recipe.TABLES]
 every_table = pytest.mark.parametrize(("paper", "table"), EVERY_TABLE)
-
-
-@cache
-def everything() -> list[Experiment]:
-    return [e for paper in PAPERS.values() for e in paper.everything()] + quickstart("paper")
 
 
 @cache
@@ -206,56 +206,60 @@ def test_no_two_experiments_are_the_same() -> None:
 
 # ── knobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-STEPS = [
-    *(c for _, c in inspect.getmembers(augment, dataclasses.is_dataclass) if c.__module__ == augment.__name__),
-    *preprocess.STEPS,
-]
-CONFIGS = [
-    *(config for config, _ in METHODS.values()),
-    *(Recurrent, Bidirectional, Decoder, BiGRU, WeakDecoder, View, Resample, Whole, Pieces, PartMask),
-    *(SGD, Adam, Steps, Decay, Training, Linear, KNN, CompressedKNN, Cluster, Inpainting),
-    *STEPS,
-    *(
-        cls
-        for _, cls in inspect.getmembers(experiment, dataclasses.is_dataclass)
-        if cls.__module__ == experiment.__name__
-    ),
-]
+
+def test_the_knobs_of_every_kind_of_config_are_looked_at() -> None:
+    of_each_kind = {"Shear", "Units", "Whole", "HCN", "Decoder", "BYOLConfig", "WarmupCosine", "AugmentedLinear", "KJS"}
+    assert of_each_kind <= configs().keys()
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
-def test_every_knob_is_explained(config: type) -> None:
-    """By a docstring under the field, or by its name in the class's own."""
+SETTINGS = [each.Setting for each in (ascal_settings, byol_settings, interskeleton_settings, longt_gan_settings)]
+SETTINGS += [sesar_settings.Setting, ascal_settings.Place, places.Place, tiers.Limits, Row]
+"""What recipes set by data set and tier, and what they come to."""
+
+
+def fields_of(config: type) -> Iterator[tuple[str, bool]]:
+    """The fields that a class declares, and whether a docstring follows each."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(config))).body
     assert isinstance(tree, ast.ClassDef)
-    said = ast.get_docstring(tree) or ""
-    assert said
-    unexplained = []
     for statement, following in zip(tree.body, [*tree.body[1:], None], strict=True):
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        if isinstance(statement, ast.AnnAssign):
             under = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            if not under and statement.target.id not in said and statement.target.id not in SELF_EVIDENT:
-                unexplained.append(statement.target.id)
-    assert not unexplained
+            yield ast.unparse(statement.target), under
 
 
-SELF_EVIDENT = {
-    *("momentum", "weight_decay", "nesterov", "epochs", "factor", "optimiser", "schedule"),  # torch's own words
-    *("paper", "table", "row", "column", "tier", "variant", "cell", "evaluation", "weights", "protocol"),
-    *("data", "encoder", "method", "training", "version", "low"),  # `low` is explained with `high`
-}
-"""Names of nested configs, of optimisers' textbook knobs and of a row's fields, which results.Row documents."""
+def test_every_knob_is_explained_under_it() -> None:
+    all_of_them = [*configs().values(), *SETTINGS]
+    assert [c.__name__ for c in all_of_them if not c.__doc__ or c.__doc__.startswith(f"{c.__name__}(")] == []
+    assert [f"{c.__qualname__}.{name}" for c in all_of_them for name, under in fields_of(c) if not under] == []
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
-def test_an_unknown_knob_raises(config: type) -> None:
-    with pytest.raises(TypeError, match="no_such_knob"):
-        inspect.signature(config).bind_partial(no_such_knob=1)
+@cache
+def reads(path: Path) -> set[str]:
+    """The names of the attributes that a room reads."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.__name__)
-def test_every_config_is_frozen(config: Any) -> None:
-    assert config.__dataclass_params__.frozen
+def test_every_knob_is_read_by_the_room_that_owns_it() -> None:
+    found = {name: config for name, config in configs().items() if config.__module__ != experiment.__name__}
+    for name, config in found.items():
+        assert {field.name for field in dataclasses.fields(config)} <= reads(Path(inspect.getfile(config))), name
+
+
+def test_every_part_of_an_experiment_is_read_by_what_runs_them() -> None:
+    read = set().union(*map(reads, Path(skelkit.__file__).parent.glob("*.py")))
+    parts = [config for config in configs().values() if config.__module__ == experiment.__name__]
+    assert {field.name for config in parts for field in dataclasses.fields(config)} - read == {"generator"}  # the key's
+
+
+def test_an_unknown_knob_raises() -> None:
+    for config in configs().values():
+        with pytest.raises(TypeError, match="no_such_knob"):
+            inspect.signature(config).bind_partial(no_such_knob=1)
+
+
+def test_every_config_is_frozen() -> None:
+    assert [name for name, config in configs().items() if not config.__dataclass_params__.frozen] == []
 
 
 # ── published cells ─────────────────────────────────────────────────────────────────────────────────────────────────

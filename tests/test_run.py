@@ -19,6 +19,7 @@ from torch import Generator
 from skelkit import artefacts, run, store
 from skelkit.augment import LeftRightDrop
 from skelkit.data.clips import Clips
+from skelkit.data.library import load
 from skelkit.data.views import Resample, View
 from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.compression import CompressedKNN
@@ -466,8 +467,56 @@ def test_weights_that_were_trained_on_other_clips_of_that_name_are_refused(monke
     hold(clips_of(24))
     assert run.weights_folder(mine) == folder
     hold(clips_of(24, seed=1))
-    with pytest.raises(SkelkitError, match=f"{folder}: was trained on other clips called mine .*remove that folder"):
+    with pytest.raises(SkelkitError, match=f"{folder}: was made from other clips called mine .*recompute=True"):
         run.trained(mine)
+    run.prepare.cache_clear()
+
+
+def test_features_of_other_clips_of_that_name_are_refused_until_they_are_extracted_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = weights(data=Data("mine", "xsub", view=View(6)))
+
+    def hold(clips: Clips) -> None:
+        monkeypatch.setattr(artefacts, "load", lambda name: clips)
+        run.prepare.cache_clear()
+
+    hold(clips_of(24))
+    before, _ = run.features(mine)
+    hold(clips_of(24, seed=1))
+    run.weights_folder(mine, again=True)  # or somebody removed the old one
+    with pytest.raises(SkelkitError, match=r"features.* was made from other clips called mine .*recompute=True"):
+        run.features(mine)
+    assert not torch.equal(run.features(mine, again=True)[0], before)
+    run.prepare.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["mine", "nw_ucla"])
+def test_clips_of_ones_own_are_known_by_what_they_hold_and_official_ones_by_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SKELKIT_DATA", str(tmp_path / "data"))
+    keys = [store.key(Data(name, "xsub"))]
+    corrected = clips_of(24)
+    corrected = replace(corrected, table=corrected.table.assign(label=1 - corrected.table["label"]))
+    for clips in (clips_of(24), corrected, clips_of(24, seed=1), clips_of(24)):
+        replace(clips, name=name).save(tmp_path / "data" / name)
+        keys.append(store.key(Data(name, "xsub")))
+    assert (len(set(keys)), keys[1] == keys[4]) == ((4, True) if name == "mine" else (1, True))
+
+
+def test_rows_of_clips_of_ones_own_are_measured_again_when_a_label_is_corrected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKELKIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(artefacts, "load", load)
+    clips = replace(clips_of(24), name="mine")
+    found = []
+    for label in (0, 1):
+        clips.table.loc[0, "label"] = label
+        clips.save(tmp_path / "data" / "mine")
+        found.append(run.evaluate(smoke(KNN(), data=Data("mine", "xsub", view=View(6)))))
+    assert {row.key for row in found[0]}.isdisjoint(row.key for row in found[1])
     run.prepare.cache_clear()
 
 

@@ -183,6 +183,16 @@ def test_a_wrong_answer_of_a_strategy_is_refused(answer: tuple[int, ...], said: 
 
 
 @pytest.mark.parametrize(
+    "answer", [[4, 5, 6], torch.tensor([[4, 5, 6]]), torch.tensor([4.0, 5.0, 6.0]), torch.ones(60, dtype=torch.bool)]
+)
+def test_an_answer_that_is_no_list_of_rows_is_refused(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, p = blobs()
+    monkeypatch.setattr(Answering, "select", lambda *_: answer)
+    with pytest.raises(SkelkitError, match=r"Answering: selected .*; return the rows of 3 clips, a tensor of whole"):
+        propose(Answering(()), features, p, torch.tensor([8, 9]), 3, seeded())
+
+
+@pytest.mark.parametrize(
     ("labelled", "said"),
     [([4, 4], "2 labelled clips, 1 of them different"), ([60], "labelled clips 60 to 60 of 60"), ([-1], "-1 to -1")],
 )
@@ -297,6 +307,42 @@ def test_the_discriminators_scores_equal_a_network_written_out(monkeypatch: pyte
     assert found.tolist() == free[scores[free].argsort(descending=True)].tolist()
 
 
+def test_the_discriminators_training_equals_adam_written_out() -> None:
+    features, _ = blobs()
+    labelled, free = torch.tensor([4, 9, 30]), torch.tensor([i for i in range(60) if i not in (4, 9, 30)])
+    found = Discriminator(hidden=6, steps=5, batch=4, lr=0.05).select(features, None, labelled, 57, seeded())
+    rng = seeded()
+    weights = [(2 * torch.rand(6, many, generator=rng, dtype=torch.double) - 1).numpy() / many**0.5 for many in (6, 2)]
+    x = np.column_stack([((features - features.mean(0)) / features.std(0)).numpy(), np.ones(60)])
+    mean, square = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
+    for step in range(1, 6):
+        drawn = np.concatenate([s[torch.randint(len(s), (4,), generator=rng)].numpy() for s in (labelled, free)])
+        hidden = x[drawn] @ weights[0].T
+        active, outer = np.maximum(hidden, 0), weights[1][:, 0]
+        error = 1 / (1 + np.exp(-active @ outer - weights[1][0, 1])) - np.repeat([0, 1], 4)  # 1: has no label
+        bias = np.zeros(6)
+        bias[0] = error.sum()
+        gradients = [(np.outer(error, outer) * (hidden > 0)).T @ x[drawn], np.column_stack([active.T @ error, bias])]
+        for w, g, m, v in zip(weights, gradients, mean, square, strict=True):
+            m += 0.1 * (g / 4 - m)
+            v += 0.001 * ((g / 4) ** 2 - v)
+            w -= 0.05 * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+    scores = np.maximum(x @ weights[0].T, 0) @ weights[1][:, 0] + weights[1][0, 1]
+    assert found.tolist() == free[np.argsort(-scores[free])].tolist()
+
+
+def test_one_step_of_the_discriminator_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hidden unit, all weights from 1: 1/sqrt(3) within (there are two dimensions, the second of them dead) and
+    1/sqrt(2) without, so that the score grows with x. The label lies at the largest x: every gradient is positive, and
+    Adam's first step takes its rate, 0.6, from every weight. Within they turn negative, without they do not: now the
+    unit is active below -1 alone, where the last clip is, and all others have the score of the bias."""
+    features = torch.tensor([[3.0, 0], [0, 0], [-1, 0], [1, 0], [-3, 0]])  # standardised by sqrt(5): -3 is at -1.34
+    monkeypatch.setattr(Tensor, "uniform_", lambda self, *_, **__: self.fill_(1))
+    before, after = (Discriminator(hidden=1, steps=steps, lr=0.6) for steps in (0, 1))
+    assert before.select(features, None, torch.tensor([0]), 4, seeded()).tolist() == [3, 1, 2, 4]
+    assert after.select(features, None, torch.tensor([0]), 4, seeded()).tolist() == [4, 1, 2, 3]
+
+
 def test_the_discriminator_does_not_see_the_scale_of_a_dimension() -> None:
     features, _ = blobs()
     scale = torch.tensor([1.0, 10, 0.1, 7, 100], dtype=torch.double)
@@ -371,8 +417,8 @@ def test_many_clips_are_clustered_in_mini_batches(monkeypatch: pytest.MonkeyPatc
     features, _ = blobs(600)
     whole, _ = clustered(features, 6, seeded())
     monkeypatch.setattr(strategies, "WHOLE", 100)
+    monkeypatch.setattr("sklearn.cluster.KMeans", None)  # plays no part
     parts, distance = clustered(features, 6, seeded())
-    assert len(parts.unique()) <= 6
     pairs = torch.stack([whole, parts]).unique(dim=1).shape[1]
     assert pairs <= 12  # nearly the same clusters
     assert distance.mean() < 4
@@ -515,6 +561,46 @@ def test_badge_starts_at_the_longest_gradient() -> None:
     gradient = (p - torch.nn.functional.one_hot(p.argmax(1), 4)).norm(dim=1) * features.norm(dim=1)
     gradient[[0, 1]] = 0
     assert BADGE().select(features, p, torch.tensor([0, 1]), 9, seeded())[0] == gradient.argmax()
+
+
+def gradients(features: Tensor, p: Tensor) -> Tensor:
+    """Of the likeliest class's cross-entropy by the last layer's weights, a row for each clip."""
+    return ((p - torch.nn.functional.one_hot(p.argmax(1), p.shape[1]))[:, :, None] * features[:, None]).flatten(1)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_badge_equals_k_means_plus_plus_over_gradients_written_out(seed: int) -> None:
+    """Zero counts as a centre as well."""
+    from skactiveml.utils import check_random_state
+
+    features, p = blobs(seed=seed)
+    labelled, free = torch.tensor([0, 1]), np.arange(2, 60)
+    found = BADGE().select(features, p, labelled, 9, seeded(seed))
+    g = gradients(features, p).numpy()[free]
+    centres, chosen = [np.zeros(20)], [int(np.linalg.norm(g, axis=1).argmax())]
+    draws = check_random_state(seed_of(seeded(seed)), 1 + len(free))  # as scikit-activeml seeds itself
+    while len(chosen) < 9:
+        centres.append(g[chosen[-1]])
+        away = np.array([min(((one - centre) ** 2).sum() for centre in centres) for one in g])
+        chosen.append(int(draws.choice(len(g), p=away / away.sum())))
+    assert found.tolist() == free[chosen].tolist()
+
+
+def test_badge_by_hand_takes_one_clip_of_each_gradient() -> None:
+    """Half sure of two classes, a clip's gradient is half of it, with both signs: the longest first, then what is left
+    of three places, of which a taken one has distance 0."""
+    features = torch.tensor([[1.0], [1], [1], [8], [-5], [-5]], dtype=torch.double)
+    for seed in range(9):
+        found = BADGE().select(features, torch.full((6, 2), 0.5).double(), torch.tensor([0]), 3, seeded(seed))
+        assert found[0] == 3
+        assert sorted(features[found, 0].tolist()) == [-5, 1, 8]
+
+
+def test_badge_ignores_the_order_of_the_classes_and_a_rotation_of_the_features() -> None:
+    features, p = blobs()
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=seeded(), dtype=torch.double)).Q
+    found = BADGE().select(features, p, torch.tensor([0, 1]), 9, seeded())
+    assert BADGE().select(features @ turn, p.flip(1), torch.tensor([0, 1]), 9, seeded()).tolist() == found.tolist()
 
 
 def test_badge_refuses_gradients_that_need_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,8 +98,9 @@ class GaussianBlur:
     """Smooth a clip along time with a Gaussian kernel (Rao et al. 2021, Eq. 6); frames outside the clip count as 0."""
 
     low: float = 0.1
+    """Frames: the kernel's sigma is drawn from U[low, high]."""
     high: float = 2.0
-    """The kernel's sigma is drawn from U[low, high] frames."""
+    """The largest sigma, in frames."""
     taps: int = 15
     """The kernel's length in frames."""
     p: float = 0.5

@@ -49,10 +49,11 @@ class LeftRightDrop:
     p: float = 0.5
     """The chance that a clip loses a side; the left one is as likely as the right one."""
     left: tuple[int, ...] = ()
-    right: tuple[int, ...] = ()
-    """The joints of each side's limbs; () is filled in from the skeleton by `fitted`. The paper does not say which they
+    """The joints of the left limbs; () is filled in from the skeleton by `fitted`. The paper does not say which they
     are: here arm and leg as the skeleton's body parts have them, shoulder and hip included, and where it has no such
     parts, the joints of that side in its mirror pairs."""
+    right: tuple[int, ...] = ()
+    """The same of the right limbs; both sides are given, or neither."""
 
     def __post_init__(self) -> None:
         _check_chance("left/right drop", self.p)
@@ -106,8 +107,9 @@ class Resampling:
     """
 
     low: float = 0.7
+    """The rate is drawn from U[low, high]; below 1 is slower."""
     high: float = 1.3
-    """The rate is drawn from U[low, high]; above 1 is faster."""
+    """The largest rate; above 1 is faster."""
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high < float("inf"):

@@ -79,7 +79,7 @@ class OneOf:
         return found
 
 
-def uniform(size: tuple[int, ...], low: float, high: float, rng: Generator) -> Tensor:
+def uniform(size: tuple[int, ...], low: float, high: float, rng: Generator) -> Float[Tensor, "*size"]:
     """Numbers of U[low, high]."""
     return torch.empty(size, device=rng.device).uniform_(low, high, generator=rng)
 

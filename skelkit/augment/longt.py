@@ -18,7 +18,7 @@ from skelkit.files import SkelkitError
 class Pieces:
     """A random piece of each clip: it knows lengths, and so is no step of `augment`.
 
-    Differs from the paper (Experiments Setup): there 25 pieces of each clip are cut once, "on average"; here a new one
+    Differs from the paper: by its Experiments Setup 25 pieces of each clip are cut once, "on average"; here a new one
     each time that a clip is drawn, so that 25 epochs see as many pieces as one of the paper's, and never the same ones
     again. A clip that is shorter than a bound is bounded by its own length: one of a single frame stays as it is.
     """

@@ -18,6 +18,8 @@ from skelkit.data.views import DataSpec
 from skelkit.device import device, keep_freed_memory
 from skelkit.models.agcn import AGCN, AGCNEncoder, Block, Convolution, GraphConvolution
 
+Encode = Callable[[Float[Tensor, "b 3 t v m"]], Float[Tensor, "b d"]]
+
 
 def literal(encoder: AGCNEncoder, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
     """The encoder's output with its own weights, written down as Shi et al. 2019 print it: (n c t v), k by k."""
@@ -62,7 +64,7 @@ def convolved(layer: nn.Module, x: Float[Tensor, "n c t v"]) -> Float[Tensor, "n
     return normalised(layer.norm, F.conv2d(x, weight, convolution.bias, stride, padding))
 
 
-def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
+def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Float[Tensor, "n c *rest"]) -> Float[Tensor, "n c *rest"]:
     """The batch norm, its running statistics left as they are."""
     known = (None, None) if norm.training else (norm.running_mean, norm.running_var)
     return F.batch_norm(x, *known, norm.weight, norm.bias, norm.training, eps=norm.eps)
@@ -81,7 +83,7 @@ class Side(NamedTuple):
     """A way to run an encoder, and how many times as fast as the literal one it has to be."""
 
     name: str
-    encode: Callable[[Tensor], Tensor]
+    encode: Encode
     half: bool
     bound: float | None
 
@@ -89,7 +91,7 @@ class Side(NamedTuple):
 def against_literal(
     name: str,
     encoder: nn.Module,
-    literal: Callable[[Tensor], Tensor],
+    literal: Encode,
     x: Float[Tensor, "b 3 t v m"],
     sides: Sequence[Side],
     rounds: int,
@@ -97,7 +99,7 @@ def against_literal(
     """Forward and backward through an encoder, each way of running it against a literal one in 32 bit."""
     keep_freed_memory()
 
-    def step(encode: Callable[[Tensor], Tensor], half: bool) -> None:
+    def step(encode: Encode, half: bool) -> None:
         encoder.zero_grad()
         with torch.autocast(device().type, torch.bfloat16, enabled=half):
             features = encode(x)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Generator
+from jaxtyping import Float
+from torch import Generator, Tensor
 
 from skelkit.bench.roofline import Roofline, peaks
 from skelkit.bench.timing import Line, spread, turns
@@ -46,8 +47,8 @@ def whole_step(batch: int | None = None, width: float = 1.0, frames: int = 150, 
     return [*lines, Line(what, "", f"{hours[0]:.1f} / {hours[1]:.1f} h")]
 
 
-def training_step(weights: Weights, clips: torch.Tensor, half: bool) -> Callable[[], None]:
-    """A step as the training loop takes it, on two viewpoints (2 b 3 t v m) that are in memory already."""
+def training_step(weights: Weights, clips: Float[Tensor, "2 b 3 t v m"], half: bool) -> Callable[[], None]:
+    """A step as the training loop takes it, on two viewpoints that are in memory already."""
     torch.manual_seed(0)
     rng = Generator(device()).manual_seed(0)
     spec = DataSpec(len(clips[0]), 60, KINECT_V2, 2)

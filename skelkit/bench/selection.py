@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from skelkit.bench.timing import Line, in_a_process, resident_mb
@@ -39,7 +40,7 @@ def selected(name: str, clips: int, dim: int, classes: int) -> tuple[float, floa
     return time.perf_counter() - started, resident_mb("VmHWM")
 
 
-def features_of(clips: int, dim: int, classes: int) -> tuple[Tensor, Tensor]:
+def features_of(clips: int, dim: int, classes: int) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n c"]]:
     """32-bit features around a centre a class, with as much spread within as between them, and probabilities."""
     rng = Generator().manual_seed(0)
     features, centres = torch.randn(clips, dim, generator=rng), torch.randn(classes, dim, generator=rng)

@@ -14,6 +14,7 @@ from skelkit.bench.timing import Line, spread, turns
 from skelkit.data.skeleton import ACCLAIM
 from skelkit.data.views import Batch, DataSpec
 from skelkit.device import device, keep_freed_memory
+from skelkit.losses import Losses
 from skelkit.methods.longt_gan import LongTGAN, LongTGANConfig
 from skelkit.models.sequences import Bidirectional, Decoder, FrameDecoder, Summary
 
@@ -99,7 +100,7 @@ def padded(method: LongTGAN) -> LongTGAN:
     return method
 
 
-def train_step(method: LongTGAN, batch: Batch) -> dict[str, Tensor]:
+def train_step(method: LongTGAN, batch: Batch) -> Losses:
     """Forward and backward of one step, routed as in training."""
     losses = method.loss(batch, Generator(device()).manual_seed(0))
     method.zero_grad()

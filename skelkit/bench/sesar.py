@@ -14,7 +14,7 @@ from skelkit.bench.timing import Line, spread, turns
 from skelkit.device import device, keep_freed_memory
 from skelkit.models.decoder import FrameDecoder, WeakDecoder
 
-Decode = Callable[[Tensor, Tensor], Tensor]
+Decode = Callable[[Float[Tensor, "b d"], Float[Tensor, "b 3 t v m"]], Float[Tensor, "b 3 t v m"]]
 
 
 def frame_by_frame(
@@ -57,7 +57,9 @@ def decoders(batch: int = 64, frames: int = 50, width: int = 2048, joints: int =
     return lines
 
 
-def passed(decode: Decode, decoder: FrameDecoder, h: Tensor, x: Tensor) -> list[Tensor]:
+def passed(
+    decode: Decode, decoder: FrameDecoder, h: Float[Tensor, "b d"], x: Float[Tensor, "b 3 t v m"]
+) -> list[Float[Tensor, ...]]:
     """The frames, and the gradients of their distance from x: of H, and of every weight that learns."""
     h.grad = None
     decoder.zero_grad()

@@ -24,8 +24,11 @@ class Line:
     """One line of the report."""
 
     measured: str
+    """What, in words."""
     must_reach: str
+    """The bound, with its unit; "": there is none."""
     reached: str
+    """What came out, with its unit."""
     met: bool | None = None
     """None: there is nothing to reach."""
 
@@ -73,5 +76,8 @@ def in_a_process(call: str, module: str = "skelkit.bench", **environment: str) -
     env = {**os.environ, **environment}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     if done.returncode:
-        raise SkelkitError(f"bench: {call} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise SkelkitError(
+            f"bench: {call} failed: {last}; to see all of it, call {module}.{call} in a python of your own"
+        )
     return json.loads(done.stdout.splitlines()[-1])

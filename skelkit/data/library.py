@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from skelkit.data.clips import Clips
-from skelkit.data.datasets import READERS, nw_ucla, synthetic
-from skelkit.files import SkelkitError, data_folders, store_folder
+from functools import lru_cache
+from pathlib import Path
 
-PARTS = ("cmu_small", "cmu_subset", "hdm05_11")
-"""Parts of data sets which recipes know under names of their own."""
+from skelkit.data.clips import Clips
+from skelkit.data.datasets import PARTS, READERS, nw_ucla, synthetic
+from skelkit.files import SkelkitError, data_folders, sha256, store_folder
 
 
 def load(name: str) -> Clips:
@@ -17,12 +17,12 @@ def load(name: str) -> Clips:
     """
     if name == "synthetic":
         return synthetic.load(store_folder() / "data")
-    for folder in data_folders():
-        if (folder / name / "manifest.json").exists():
-            return Clips.open(folder / name)
-        if (folder / f"{name}.npz").exists():
-            clips = Clips.from_npz(folder / f"{name}.npz", name)
-            return nw_ucla.with_performances(clips) if name == "nw_ucla" else clips
+    path = _found(name)
+    if path is not None and path.suffix == ".json":
+        return Clips.open(path.parent)
+    if path is not None:
+        clips = Clips.from_npz(path, name)
+        return nw_ucla.with_performances(clips) if name == "nw_ucla" else clips
     there = {f.parent.name for folder in data_folders() for f in folder.glob("*/manifest.json")}
     there |= {f.stem for folder in data_folders() for f in folder.glob("*.npz")}
     raise SkelkitError(
@@ -33,9 +33,27 @@ def load(name: str) -> Clips:
 
 def present(name: str) -> bool:
     """Whether `load(name)` would find something."""
-    return name == "synthetic" or any(
-        (f / name / "manifest.json").exists() or (f / f"{name}.npz").exists() for f in data_folders()
-    )
+    return name == "synthetic" or _found(name) is not None
+
+
+def identity(name: str) -> str:
+    """Twelve hexadecimal digits of what a data set of one's own holds: frames, table, classes and skeleton.
+
+    "" for a name that skelkit knows, which says itself which clips it means, and where there are no clips.
+    """
+    path = None if name == "synthetic" or is_known(name) else _found(name)
+    return "" if path is None else _digits(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+@lru_cache(maxsize=64)
+def _digits(path: Path, changed: int, size: int) -> str:
+    return sha256(path)[:12]  # a manifest holds the hashes of the files beside it
+
+
+def _found(name: str) -> Path | None:
+    """The first manifest or interchange file of that name."""
+    places = ((folder / name / "manifest.json", folder / f"{name}.npz") for folder in data_folders())
+    return next((path for both in places for path in both if path.exists()), None)
 
 
 def is_known(name: str) -> bool:

@@ -40,8 +40,11 @@ class Split:
     """Indices of the training and the test clips."""
 
     name: str
+    """As `split` takes it."""
     train: np.ndarray
+    """Rising indices of the clips that train."""
     test: np.ndarray
+    """Rising indices of the clips that are asked about; no clip is in both."""
 
 
 def split(clips: Clips, name: str, fold: int | None = None) -> Split:
@@ -70,7 +73,10 @@ def _test_mask(clips: Clips, name: str, fold: int | None) -> np.ndarray:
     def column(which: str) -> np.ndarray:
         values = clips.column(which)
         if (values < 0).any():
-            raise SkelkitError(f"{clips.name}: split {name!r} needs the column {which}, which it does not have")
+            raise SkelkitError(
+                f"{clips.name}: split {name!r} needs the column {which}, which it lacks for some clips; choose a split "
+                "that does without it, or import the data set with it"
+            )
         return values
 
     if name == "xsub" and clips.name in SUBJECTS_IN_FOLD:

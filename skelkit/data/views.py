@@ -21,9 +21,13 @@ class DataSpec:
     """What a model must know of the training set it is built for."""
 
     clips: int
+    """Clips of the training set: rows of a memory bank."""
     classes: int
+    """Classes of the data set, whether each has a training clip or not."""
     skeleton: Skeleton
+    """Joints, bones and parts."""
     persons: int
+    """Persons of a clip, those who are zeros included."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class Batch:
     """What a method's loss reads."""
 
     clips: Float[Tensor, "b 3 t v m"]
+    """As the view gives them, before any augmentation."""
     index: Int[Tensor, " b"]
     """Each clip's number within the training set, from 0: the memory bank's row."""
     labels: Int[Tensor, " b"]

@@ -54,6 +54,7 @@ class ActiveLearning:
     """How labels are asked for."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes."""
     strategy: Strategy
     """Which clips are asked for."""
     budgets: tuple[int, ...]
@@ -82,6 +83,7 @@ class Round:
     clips: tuple[int, ...]
     """Numbers in the pool, in the order of the selection."""
     labels: tuple[int, ...]
+    """The oracle's answers, in the same order."""
     weights: str
     """The store's key (kind "active") of the training that the selection looked through."""
     selection: str
@@ -103,13 +105,15 @@ class Session:
         pool: Pool,
         learner: Any,
         answers: Path | None = None,
+        *,
+        again: bool = False,
     ):
         """Pretrain, and select the first clips.
 
         trainable: as `learner` makes it, before any training. look: through it. learner: its specification, a part of
         the store's keys; what it leaves out must not change the training. answers: the journal that a person's labels
-        are written to at once; None for an oracle that can be asked again. Raises SkelkitError where the budget
-        exceeds the clips.
+        are written to at once; None for an oracle that can be asked again. again: train and select anew what
+        the store holds. Raises SkelkitError where the budget exceeds the clips.
         """
         if plan.budgets[-1] > len(pool.names):
             raise SkelkitError(
@@ -117,6 +121,7 @@ class Session:
                 "lower the budget"
             )
         self.plan, self.trainable, self.look, self.pool, self.answers = plan, trainable, look, pool, answers
+        self.again = again
         self.learner = {"learner": learner, "pool": store.key({"names": pool.names, "classes": pool.classes})}
         self.rounds: list[Round] = []
         self._train(None)
@@ -139,6 +144,13 @@ class Session:
     def answered(self) -> dict[int, int]:
         """The labels of this round so far, by clip, in the order of the selection."""
         return {clip: self._answered[clip] for clip in self.proposed if clip in self._answered}
+
+    @property
+    def elsewhere(self) -> int:
+        """Labels in the journal of clips that are not asked for here so far: a session of other settings has asked."""
+        kept = {} if self.answers is None else journal.read(self.answers, self.pool)
+        asked = {clip for one in self.rounds for clip in one.clips}
+        return len(kept.keys() - asked - set(self.proposed))
 
     @property
     def known(self) -> bool:
@@ -246,7 +258,7 @@ class Session:
             save_file(state, folder / "weights.safetensors")
             return {"learned": found}
 
-        self.weights: Path = store.stage("active", spec, make)
+        self.weights: Path = store.stage("active", spec, make, again=self.again)
         self._restore(self.weights)
 
     def _select(self) -> None:
@@ -262,7 +274,7 @@ class Session:
             chosen = self._proposal(known, n, store.key(spec))
             return {"clips": chosen, "names": [self.pool.names[clip] for clip in chosen]}
 
-        path = store.stage("selections", spec, make)
+        path = store.stage("selections", spec, make, again=self.again)
         self._selection, self.proposed = path.name, tuple(store.record(path)["clips"])
         if self.answers is not None:
             before = journal.read(self.answers, self.pool)

@@ -42,7 +42,10 @@ class Margin:
 
 @dataclass(frozen=True)
 class BADGE:
-    """k-means++ over gradients of the last layer (Ash et al. 2020); as long as no clip has a label, a uniform draw."""
+    """k-means++ over gradients of the last layer (Ash et al. 2020); as long as no clip has a label, a uniform draw.
+
+    Differs from the paper: scikit-activeml counts a gradient of zero as a centre as well.
+    """
 
     def select(
         self,

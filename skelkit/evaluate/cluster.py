@@ -20,8 +20,10 @@ class Cluster:
     """Group frozen features without labels, name each group after a class, and count the clips named rightly.
 
     ACC of Xie et al. 2016, which Zheng et al. 2018 take (Ablation Study): of all ways to give groups different classes,
-    the best. Differs from the paper, which says neither how nor which features it clusters; its released code tries
-    Ward, k-means and Birch. There are as many groups as classes among the clips.
+    the best. There are as many groups as classes among the clips.
+
+    Differs from the paper: it says neither how nor which features it clusters; its released code tries Ward, k-means
+    and Birch.
     """
 
     by: Literal["k-means", "Ward"] = "k-means"

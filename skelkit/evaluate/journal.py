@@ -9,13 +9,20 @@ from pathlib import Path
 
 from skelkit.files import SkelkitError
 
+BEGINNING = '{"clip": '
+"""Of every line of a journal."""
+
 
 @dataclass(frozen=True)
 class Pool:
     """The clips that may be asked for, in the order of the features' rows, and the classes."""
 
     names: tuple[str, ...]
+    """Of the clips, by which a journal knows them."""
     classes: tuple[str, ...]
+    """Of the labels 0, 1, ..."""
+    prints: tuple[str, ...] = ()
+    """What tells each clip from another of the same name, such as a hash of its frames; () goes by the names alone."""
 
     def label(self, clip: int, label: int) -> int:
         """The label, if it is one. Raises SkelkitError, which names the clip, where it lies outside the classes."""
@@ -31,6 +38,7 @@ class Pool:
 def write(path: Path, pool: Pool, clip: int, label: int) -> None:
     """Append a label, a line of JSON, and have it on disk before returning. Raises SkelkitError where that fails."""
     line = {"clip": clip, "name": pool.names[clip], "label": label, "class": pool.classes[label]}
+    line |= {"print": pool.prints[clip]} if pool.prints else {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as file:
@@ -52,10 +60,10 @@ def read(path: Path, pool: Pool) -> dict[int, int]:
     """The label of each clip that a journal knows; of several the last. No file: none.
 
     A line that was cut off is passed over: its label was never confirmed. Raises SkelkitError, which names the line,
-    where a label belongs to other clips or other classes than the pool's.
+    where a label belongs to other clips or other classes than the pool's, and where a line is none of a journal's.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # a name may hold other line ends
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -65,9 +73,14 @@ def read(path: Path, pool: Pool) -> dict[int, int]:
         try:
             line = json.loads(text)
             clip, name, label, named = (line[key] for key in ("clip", "name", "label", "class"))
-        except (ValueError, KeyError, TypeError):
-            continue
-        if clip not in range(len(pool.names)) or pool.names[clip] != name:
+        except (ValueError, KeyError, TypeError) as error:
+            if BEGINNING.startswith(text.strip("\0")[: len(BEGINNING)]):  # a power cut may leave zeros
+                continue
+            raise SkelkitError(
+                f"{path}, line {number}: is no label, so that this is no journal; name another file"
+            ) from error
+        known = clip in range(len(pool.names)) and pool.names[clip] == name
+        if not known or (pool.prints and line.get("print", pool.prints[clip]) != pool.prints[clip]):
             raise SkelkitError(f"{path}, line {number}: clip {clip} ({name}) is not this pool's; take another journal")
         if label not in range(len(pool.classes)) or pool.classes[label] != named:
             raise SkelkitError(

@@ -23,7 +23,9 @@ class Linear:
     """AS-CAL's schedule (Rao et al. 2021, Sec. IV-B2; the batch is Sec. IV-B3's): no batch norm, no weight decay."""
 
     optimiser: SGD | Adam = SGD(lr=1.0, momentum=0.9, nesterov=True)  # noqa: RUF009 (frozen)
+    """Of the classifier; the features stand still."""
     schedule: Steps = Steps(epochs=90, drops=(15 / 90, 35 / 90, 60 / 90, 75 / 90), factor=0.5)  # noqa: RUF009 (frozen)
+    """90 epochs; the rate is halved after 15, 35, 60 and 75 of them."""
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
     standardise: bool = False
@@ -42,7 +44,9 @@ class AugmentedLinear:
     steps: tuple[Augmentation, ...] = (CropResize(shortest=0.5),)
     """What happens to the training clips before the encoder."""
     optimiser: SGD = SGD(lr=0.1)  # noqa: RUF009 (frozen)
+    """Of the classifier; the encoder stands still."""
     schedule: Steps = Steps(epochs=80, drops=(50 / 80, 70 / 80))  # noqa: RUF009 (frozen)
+    """80 epochs; the rate falls to a tenth after 50 of them, and again after 70."""
     batch: int = 64
     """Clips a step; the last batch of an epoch may be smaller."""
 

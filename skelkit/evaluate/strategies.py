@@ -224,8 +224,9 @@ def clustered(
 ) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
     """Each clip's k-means cluster, and its distance to that cluster's centre.
 
-    scikit-learn's, started by k-means++; in mini-batches where there are more than `WHOLE` clips. Where fewer clips
-    differ than there are clusters, some clusters stay empty. The paper does not scale the features, nor do we.
+    scikit-learn's, started by k-means++. Where fewer clips differ than there are clusters, some clusters stay empty.
+    The paper does not scale the features, nor do we. Differs from the paper: of more than `WHOLE` clips k-means learns
+    in mini-batches.
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -244,9 +245,9 @@ def clustered(
 def shares(sizes: list[int], free: list[int], n: int) -> list[int]:
     """How many of n labels each cluster gives: n_c = p N_c with p = n / k, in whole clips, and n in all.
 
-    sizes: N_c, labelled clips included. free: clips without a label, which a share cannot exceed. Differs from the
-    paper: p N_c is rounded so that the budget is met (largest remainders first), where the released code rounds each
-    by itself; and what a cluster cannot give goes to the others.
+    sizes: N_c, labelled clips included. free: clips without a label, which a share cannot exceed.
+    Differs from the paper: p N_c is rounded so that the budget is met (largest remainders first), where the released
+    code rounds each by itself; and what a cluster cannot give goes to the others.
     """
     wanted = [n * size / sum(sizes) for size in sizes]
     given = [min(math.floor(want), most) for want, most in zip(wanted, free, strict=True)]

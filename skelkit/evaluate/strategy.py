@@ -43,7 +43,8 @@ def propose(
     """What a strategy selects, anybody's: its input is checked before, and its answer after.
 
     Raises SkelkitError where more labels are asked for than there are clips without one, where a feature is not finite
-    or a row of probabilities is none, and where the answer has too few clips, one twice, or one that has its label.
+    or a row of probabilities is none, and where the answer is no list of rows, or has too few clips, one twice, or one
+    that has its label.
     """
     clips, name = len(features), type(strategy).__name__
     free = unlabelled(features, labelled, n)
@@ -54,7 +55,9 @@ def propose(
                 f"{name}: {len(rows)} rows of probabilities for {clips} clips, or one whose sum is not 1; give the "
                 "softmax of each clip's class scores"
             )
-    chosen = strategy.select(features, probabilities, labelled, n, generator)
+    chosen: Any = strategy.select(features, probabilities, labelled, n, generator)
+    if not isinstance(chosen, Tensor) or chosen.ndim != 1 or chosen.dtype not in (torch.int64, torch.int32):
+        raise SkelkitError(f"{name}: selected {chosen!r:.60}; return the rows of {n} clips, a tensor of whole numbers")
     seen: set[Any] = set()
     for clip in chosen.tolist():
         if clip in seen:
@@ -66,7 +69,8 @@ def propose(
         raise SkelkitError(f"{name}: selected clip {min(again)}, which has its label; select among the other clips")
     if len(chosen) != n:
         raise SkelkitError(f"{name}: selected {len(chosen)} clips where {n} were asked for; select {n}")
-    return chosen.to(free)
+    found: Tensor = chosen.to(free)
+    return found
 
 
 def unlabelled(features: Float[Tensor, "k d"], labelled: Int[Tensor, " l"], n: int) -> Int[Tensor, " u"]:

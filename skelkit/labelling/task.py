@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,12 @@ class Task:
     def table(self) -> pd.DataFrame:
         """Every clip of the pool: its name, the label given ("" for none), the classifier's class and its probability.
 
-        Before the first round is trained the classifier's columns are empty.
+        Labels of the round under way are there as well. Before the first round is trained the classifier's columns are
+        empty.
         """
-        labels = self.session.labels.tolist()
+        given = dict(enumerate(self.session.labels.tolist())) | self.session.answered
         found = pd.DataFrame({"clip": self.session.pool.names})
-        found["label"] = [self.classes[label] if label >= 0 else "" for label in labels]
+        found["label"] = [self.classes[label] if label >= 0 else "" for label in given.values()]
         p = self._probabilities() if self.rounds else np.full((len(found), 1), np.nan)
         found["classifier"] = [self.classes[i] for i in p.argmax(1)] if self.rounds else ""
         found["probability"] = p.max(1)
@@ -228,19 +230,23 @@ def open_task(
         "labelling": {"size": size, "epochs": epochs, "seed": seed, "clips": clips.fingerprint},
         "pool": pool.tolist(),
     }
-    named = Pool(tuple(str(name) for name in seen.table["name"][: len(pool)]), clips.classes)
-    session = Session(plan, learner, learner.look, named, store.key(described), journal if oracle == "person" else None)
+    kept = journal if oracle == "person" else None
+    prints = tuple(sha256(clips[i].tobytes()).hexdigest()[:12] for i in pool) if kept else ()
+    named = Pool(tuple(str(name) for name in seen.table["name"][: len(pool)]), clips.classes, prints)
+    session = Session(plan, learner, learner.look, named, store.key(described), kept)
     return Task(seen.subset(members), seen.labels[: len(pool)], learner, len(pool) + np.arange(len(held_out)), session)
 
 
-def tell_classes(clips: Clips, classes: Sequence[str]) -> Clips:
+def tell_classes(clips: Clips, classes: Sequence[str | int]) -> Clips:
     """The clips with the classes that a person will tell apart; () are the clips' own.
 
     A label stays where its class is named again, and becomes unknown elsewhere. Raises SkelkitError for fewer than two
-    classes, an empty name and one that is there twice.
+    classes, an empty name and one that is there twice, and for a single text.
     """
-    names = tuple(classes) or clips.classes
-    wrong = [name for i, name in enumerate(names) if not str(name).strip() or name in names[:i]]
+    if isinstance(classes, str):
+        raise SkelkitError(f"{clips.name}: classes: {classes!r} is one text; give a list of names")
+    names = tuple(str(name) for name in classes) or clips.classes
+    wrong = [name for i, name in enumerate(names) if not name.strip() or name in names[:i]]
     if len(names) < 2 or wrong:
         said = f"{wrong[0]!r} is empty or there twice" if wrong else f"{len(names)} of them, {list(names)}"
         raise SkelkitError(f"{clips.name}: classes: {said}; give at least two names, each once")
@@ -258,11 +264,10 @@ def _strategy(name: str, classes: int) -> Strategy:
 
 def _sides(clips: Clips, most: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Clips that may be asked for, and clips whose labels only tell the accuracy: other people's, where people are
-    known, else a third of the performances, drawn. Without labels there is none of them, and all may be asked for."""
+    known, else a third of the performances, drawn. Their clips without a label are on neither side; where all are
+    without one, every clip may be asked for."""
     rng = np.random.default_rng(seed)
     everyone = np.arange(len(clips))
-    if not (clips.labels >= 0).any():
-        return _some(everyone, most, rng), everyone[:0]
     try:
         people = split(clips, "xsub")
         pool, test = people.train, people.test
@@ -272,7 +277,8 @@ def _sides(clips: Clips, most: int | None, seed: int) -> tuple[np.ndarray, np.nd
         names = rng.permutation(np.unique(action))
         out = np.isin(action, names[: len(names) // DRAWN])
         pool, test = everyone[~out], everyone[out]
-    return _some(pool, most, rng), _some(test[clips.labels[test] >= 0], most, rng)
+    judges = test[clips.labels[test] >= 0]
+    return _some(pool if len(judges) else everyone, most, rng), _some(judges, most, rng)
 
 
 def _some(index: np.ndarray, most: int | None, rng: np.random.Generator) -> np.ndarray:

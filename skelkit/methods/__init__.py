@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from skelkit.data.views import Batch, DataSpec
+from skelkit.losses import Losses
 from skelkit.methods.ascal import ASCAL, ASCALConfig
 from skelkit.methods.autoencoder import Autoencoder, AutoencoderConfig
 from skelkit.methods.byol import BYOL, BYOLConfig
@@ -37,7 +38,7 @@ class Method(Protocol):
         """Frozen-feature extractors (b 3 t v m) -> (b d) by the paper's names, the main one first."""
         ...
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """One scalar a parameter group; the group "loss" is all trainable parameters."""
         ...
 

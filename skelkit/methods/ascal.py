@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from skelkit.augment import Augmentation, Reverse, Shear, augment, fitted
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import in_batch_info_nce, info_nce
+from skelkit.losses import Losses, in_batch_info_nce, info_nce
 from skelkit.models.heads import projection_head
 from skelkit.models.memory import MemoryBank, Queue
 from skelkit.models.momentum import Momentum
@@ -24,7 +24,7 @@ class ASCALConfig:
     steps: tuple[Augmentation, ...] = (Reverse(), Shear())
     """The augmentations of query and key, in order (Sec. III-A)."""
     momentum: float = 0.999
-    """m of Eq. 9."""
+    """m of Eq. 9, by which the key encoder follows where a queue is filled; the other paradigms do not read it."""
     queue: int = 16384
     """K, the number of negative keys; the end-to-end paradigm has batch - 1 instead and does not read it."""
     temperature: float = 0.06
@@ -32,8 +32,9 @@ class ASCALConfig:
     paradigm: Literal["queue", "end to end", "memory bank"] = "queue"
     """Where negatives come from (Table I)."""
     bank_momentum: float = 0.5
-    """How much of a clip's old key the memory bank keeps. The paper gives none; 0.5 is that of Wu et al. 2018, whom it
-    cites: a key moves once an epoch, so that Eq. 9's 0.999 would leave it at its random start."""
+    """How much of a clip's old key the memory bank keeps; only that paradigm reads it. The paper gives none; 0.5 is
+    that of Wu et al. 2018, whom it cites: a key moves once an epoch, so that Eq. 9's 0.999 would leave it at its random
+    start."""
     head: Literal["none", "linear", "nonlinear"] = "none"
     """Projection head on every encoder (Sec. V-A1)."""
     head_dim: int = 128
@@ -62,7 +63,7 @@ class ASCAL(nn.Module):
         else:
             self.key_encoder.requires_grad_(True)
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """L_q of Eq. 12 on a batch, under the one parameter group "loss"."""
         tau = self.config.temperature
         query = self.head(self.encoder(augment(batch.clips, self.steps, rng)))

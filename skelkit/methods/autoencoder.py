@@ -12,7 +12,7 @@ from skelkit.augment import Pieces, cut
 from skelkit.augment.chain import frames_at
 from skelkit.data.views import Batch, DataSpec
 from skelkit.files import SkelkitError
-from skelkit.losses import element_wise
+from skelkit.losses import Losses, element_wise
 from skelkit.models.sequences import Decoder, FrameDecoder, clips_of, encode, frames_of
 
 
@@ -55,7 +55,7 @@ class Autoencoder(nn.Module):
         self.decoder = config.decoder.build(frame, width)
         self.predictor = config.decoder.build(frame, width) if config.future else None
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """The element-wise losses of reconstruction and prediction, under the one group "loss"."""
         x, lengths = cut(self.config.pieces, batch, rng)
         # The small number keeps 13 / 29 of 29 from becoming 12.

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from skelkit.augment import Augmentation, aggressive, augment, conservative, fitted
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import normalised_distance
+from skelkit.losses import Losses, normalised_distance
 from skelkit.models.heads import normalised_head
 from skelkit.models.momentum_norm import Target
 
@@ -56,7 +56,7 @@ class BYOL(nn.Module):
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, self.projector)
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """Eq. 2, L(v_1, v_2) + L(v_2, v_1), under the one group "loss".
 
         v_1 is of the batch's clips, v_2 of their partners: another camera's view of the same performance (Sec. 3.4),

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from skelkit.augment import Augmentation, augment, fitted
 from skelkit.data.views import Batch, DataSpec
 from skelkit.files import SkelkitError
-from skelkit.losses import soft_cross_entropy
+from skelkit.losses import Losses, soft_cross_entropy
 from skelkit.models.heads import linear_classifier
 
 
@@ -48,7 +48,7 @@ class Distillation(nn.Module):
             raise SkelkitError(f"distillation: the teacher knows {theirs} classes and the student {ours}; give another")
         self.teacher_scores = teacher.eval().requires_grad_(False).forward
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """Eq. 6 on augmented clips, labelled or not, under the one group "loss"."""
         if self.teacher_scores is None:
             raise SkelkitError("distillation: there is no teacher; name its weights in Weights.teacher")

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from skelkit.augment import Augmentation, CropResize, JointJitter, OneOf, Shear, augment, fitted
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import info_nce
+from skelkit.losses import Losses, info_nce
 from skelkit.models.heads import projection_head
 from skelkit.models.memory import Queue
 from skelkit.models.momentum import Momentum
@@ -63,7 +63,7 @@ class InterSkeleton(nn.Module):
         keys: Tensor = self.queues[name].keys  # type: ignore[assignment]
         return keys
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """The sum of Eq. 7 and 8 over the ordered pairs of representations, under the one group "loss"."""
         x_q = augment(batch.clips, self.steps, rng)
         x_k = augment(batch.clips, self.steps, rng)

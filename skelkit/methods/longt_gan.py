@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from skelkit.augment import PartMask, Pieces, cut
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import adversarial, element_wise
+from skelkit.losses import Losses, adversarial, element_wise
 from skelkit.models.sequences import Bidirectional, Decoder, Summary, clips_of, encode, frames_of
 
 NEWEST = 1000
@@ -23,9 +23,9 @@ NEWEST = 1000
 class LongTGANConfig:
     """The knobs of conditional inpainting; defaults are the paper's (Important Issues in Training, Experiments Setup).
 
-    The released code differs in `mask`, `everywhere` and `output`. It trains a Wasserstein GAN, four steps of the
-    critic for one of the others, whose weight is 0 in its committed settings: `lambda_adv = 0` is what those train. The
-    Wasserstein loss itself is left out here.
+    The released code's are others for `mask`, for `lambda_adv`, and for `everywhere` and `output` of `decoder` and
+    encoder. It trains a Wasserstein GAN, four steps of the critic for one of the others, whose weight is 0 in its
+    committed settings: `lambda_adv = 0` is what those train. The Wasserstein loss itself is left out here.
     """
 
     pieces: Pieces | None = Pieces()  # noqa: RUF009 (frozen)
@@ -36,7 +36,8 @@ class LongTGANConfig:
     """Which coordinates the element-wise loss counts: "the L2 distance between the inpainted sequence and the original
     sequence" reads as all of them, in all frames; "hidden" are those of the masked parts alone."""
     lambda_adv: float = 0.1
-    """The weight of the adversarial loss for the decoder (Eq. 1); 0 trains without a discriminator (Table 3)."""
+    """The weight of the adversarial loss for the decoder (Eq. 1); 0 trains without a discriminator (Table 3), and reads
+    neither `lambda_z` nor `discriminator`."""
     lambda_z: float = 0.1
     """The weight of inpainting from a random z in the adversarial loss (Eq. 2); 0 leaves it out."""
     conditioned: bool = True
@@ -64,7 +65,7 @@ class LongTGAN(nn.Module):
             self.discriminator = Summary(config.discriminator, frame, 1)  # Dis
         self.newest: deque[Tensor] = deque(maxlen=NEWEST)  # (ele, the discriminator's loss) of the newest steps
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """Lines 3 to 11 of Algorithm 1 on a batch: a loss each for "encoder", "decoder" and "discriminator".
 
         Their sum, which a training's record calls "loss", means little: the monitor adds ele and the last by name.
@@ -80,7 +81,7 @@ class LongTGAN(nn.Module):
         lengths: Int[Tensor, " b"],
         hidden: Bool[Tensor, "b 3 t v 1"],
         z: Float[Tensor, "b d"],
-    ) -> dict[str, Tensor]:
+    ) -> Losses:
         """The same of clips whose masks and z are drawn already; no number depends on the frames after `lengths`."""
         config, losses = self.config, {}
         masked = self.mask.apply(x, hidden)

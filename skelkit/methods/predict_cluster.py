@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import frame_distance
+from skelkit.losses import Losses, frame_distance
 from skelkit.models.decoder import WeakDecoder
 
 
@@ -38,12 +38,12 @@ class PredictCluster(nn.Module):
         frame = 3 * len(data.skeleton) * data.persons
         self.decoder = config.decoder.build(frame, int(encoder.out_dim))  # type: ignore[arg-type]
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """The L1 distance of given and returned frames, the mean over clips, under the one group "loss".
 
-        SESAR's L_re (Li and Shlizerman 2020, Eq. 1), who take it over from here. Differs from the released TensorFlow
-        code: with a fixed state its first output frame is held against the clip's second, which it has not seen yet;
-        here, as in SESAR's code, against the first.
+        SESAR's L_re (Li and Shlizerman 2020, Eq. 1), who take it over from here.
+        Differs from the released code: with a fixed state the TensorFlow one holds its first output frame against the
+        clip's second, which it has not seen yet; here, as in SESAR's code, against the first.
         """
         x = batch.clips
         return {"loss": frame_distance(x, self.decoder(self.encoder(x), x)).mean()}

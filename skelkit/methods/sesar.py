@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from skelkit.data.views import Batch, DataSpec
-from skelkit.losses import frame_distance
+from skelkit.losses import Losses, frame_distance
 from skelkit.models.decoder import WeakDecoder
 from skelkit.models.gru import start_evenly
 
@@ -32,8 +32,9 @@ class SESARConfig:
     """The decoder, and how it is weakened; None: there is none, and clips without a label teach nothing."""
     cross_entropy: Literal["mean", "sum"] = "mean"
     """How L_cla of a batch's labelled clips is put together. "mean": divided by all clips of the batch, like L_re, so
-    that each clip's losses weigh alike (Eq. 3 and 4). "sum": as in the released code, beside the mean of L_re; of a
-    batch of 64, classification weighs 64 times as much. Without a decoder only the gradient's length differs."""
+    that each clip's losses weigh alike (Eq. 3 and 4). "sum": as in the released code, beside the mean of L_re.
+    Differs from the paper: of a batch of 64, classification then weighs 64 times as much as in Eq. 3; `NETWORK` of
+    `recipes.sesar_settings` says why it is taken. Without a decoder only the gradient's length differs."""
     initial: float | None = 0.05
     """Weights and biases of the classifier start as U[-initial, initial]; None: torch's own. 0.05 is the released
     code's, for encoder (`BiGRU.initial`) and decoder as well; the paper says nothing."""
@@ -66,11 +67,12 @@ class SESAR(nn.Module):
         if isinstance(start, SESAR):
             self.classifier.load_state_dict(start.classifier.state_dict())
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """L of Eq. 4 on a batch, divided by its clips, under the one group "loss".
 
-        L_xi = L_re + L_cla if xi in X_l, and L_re if xi in X_u. Differs from the paper: both cases of its Eq. 3 read
-        xi in X_l; that the second means the unlabelled X_u follows from the text.
+        L_xi = L_re + L_cla if xi in X_l, and L_re if xi in X_u.
+        Differs from the paper: both cases of its Eq. 3 read xi in X_l; that the second means the unlabelled X_u follows
+        from the text.
         """
         x, known = batch.clips, batch.labels >= 0
         h = self.encoder(x)

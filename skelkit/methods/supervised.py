@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from skelkit.augment import Augmentation, augment, check_places, fitted
 from skelkit.data.views import Batch, DataSpec
+from skelkit.losses import Losses
 from skelkit.models.heads import linear_classifier
 from skelkit.models.sequences import encode
 
@@ -46,7 +47,7 @@ class Supervised(nn.Module):
         factor = 0.0 if done < self.config.frozen else self.config.encoder_rate
         return {} if factor == 1 else {"encoder": factor}
 
-    def loss(self, batch: Batch, rng: Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, rng: Generator) -> Losses:
         """The mean cross-entropy of the labelled clips, under the one parameter group "loss"."""
         self.encoder.train(self.training and any(p.requires_grad for p in self.encoder.parameters()))
         scores = self(augment(batch.clips, self.steps, rng), batch.lengths)

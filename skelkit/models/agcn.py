@@ -101,7 +101,7 @@ def normalised(norm: nn.BatchNorm2d, x: Float[Tensor, "n v t c"]) -> Float[Tenso
 class GraphConvolution(nn.Module):
     """sum_k W_k x (A_k + B_k + C_k), batch norm, residual, ReLU (Shi et al. 2019, Eq. 3)."""
 
-    fixed: Tensor
+    fixed: Float[Tensor, "3 v v"]
 
     def __init__(self, inputs: int, outputs: int, skeleton: Skeleton):
         super().__init__()
@@ -148,6 +148,10 @@ def mixture(
     return Mixture.apply(*(each.to(dtype) for each in (x, adjacency, weight, bias)))
 
 
+Gradients = tuple[Float[Tensor, "n v t c"], Float[Tensor, "3 n v v"], Float[Tensor, "3 c o"], Float[Tensor, "v o"]]
+"""Those of `mixture`'s arguments."""
+
+
 class Mixture(torch.autograd.Function):
     """What `mixture` says. The terms add up in place, and the gradient makes x A_k again rather than keeping it."""
 
@@ -167,7 +171,7 @@ class Mixture(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Float[Tensor, "n v t o"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Float[Tensor, "n v t o"]) -> Gradients:
         x, adjacency, weight = ctx.saved_tensors
         to_x, to_adjacency, to_weight = torch.zeros_like(x), torch.empty_like(adjacency), torch.empty_like(weight)
         arriving = gradient.reshape(-1, weight.shape[2])  # (nvt o)

@@ -26,8 +26,8 @@ class WeakDecoder:
     starts from H, reads zeros and keeps its random weights, which no optimiser moves. "none": the same, and its weights
     learn.
     SESAR (Li and Shlizerman 2020) says "we penalize the decoder as described in [28]", not how; its code is set to FS.
-    Differs from the released PyTorch codes: these set `requires_grad` on the module, which freezes none of its weights;
-    P&C's TensorFlow code hands the encoder's weights alone to the optimiser, as here."""
+    Differs from the released code: the PyTorch ones set `requires_grad` on the module, which freezes none of its
+    weights; P&C's TensorFlow code hands the encoder's weights alone to the optimiser, as here."""
     initial: float | None = 0.05
     """Weights and biases start as U[-initial, initial]; None: torch's own, U[-1/sqrt(H), 1/sqrt(H)]. 0.05 is SESAR's
     released code's, whose paper says nothing; P&C's has 0.04 for the linear layer."""

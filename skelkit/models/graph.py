@@ -39,9 +39,9 @@ def stgcn_partitions(skeleton: Skeleton, hops: int | None = 1) -> Float[Tensor, 
     """Joint itself, from farther joints, from nearer ones: all normalised together (Yan et al. 2018, Sec. 3.3-3.4).
 
     The distance to the centre of the bones (the joint without a parent) is counted up to `hops`; all beyond it are
-    equally far, and what comes from an equally far joint counts as coming from a farther one. Differs from the paper:
-    the released code knows one hop, so that only bones near the centre have a direction, and NTU RGB+D's partitions
-    sum to 8.95, 13.30 and 2.75. None counts to the end, as the paper says.
+    equally far, and what comes from an equally far joint counts as coming from a farther one.
+    Differs from the paper: by default one hop is counted, as in the released code, so that only bones near the centre
+    have a direction, and NTU RGB+D's partitions sum to 8.95, 13.30 and 2.75. None counts to the end, as the paper says.
     """
     inward = _inward(skeleton)
     v, parent = len(skeleton), dict(skeleton.bones)

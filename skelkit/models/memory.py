@@ -16,8 +16,8 @@ class Queue(nn.Module):
     not be a multiple of it.
     """
 
-    keys: Tensor
-    oldest: Tensor
+    keys: Float[Tensor, "k d"]
+    oldest: Int[Tensor, ""]
 
     def __init__(self, size: int, dim: int, rng: Generator):
         super().__init__()
@@ -39,7 +39,7 @@ class Queue(nn.Module):
 class MemoryBank(nn.Module):
     """One key for every clip of the training set, each a moving average (Rao et al. 2021, Table I, "memory bank")."""
 
-    keys: Tensor
+    keys: Float[Tensor, "n d"]
 
     def __init__(self, clips: int, dim: int, momentum: float, rng: Generator):
         super().__init__()

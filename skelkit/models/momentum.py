@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
 class Momentum(nn.Module):
@@ -18,8 +18,9 @@ class Momentum(nn.Module):
         self.module = copy.deepcopy(module).requires_grad_(False)
 
     @torch.no_grad()
-    def forward(self, *args: Any) -> Any:
-        return self.module(*args)
+    def forward(self, x: Float[Tensor, b * shape]) -> Float[Tensor, "b d"]:
+        embedded: Tensor = self.module(x)
+        return embedded
 
     @torch.no_grad()
     def follow(self, module: nn.Module) -> None:

@@ -39,8 +39,9 @@ class Target(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(self, *args: Any) -> Any:
-        return self.module(*args)
+    def forward(self, x: Float[Tensor, b * shape]) -> Float[Tensor, "b d"]:
+        embedded: Tensor = self.module(x)
+        return embedded
 
     @contextmanager
     def watching(self, online: nn.Module) -> Iterator[None]:

@@ -105,7 +105,7 @@ class GraphConvolution(nn.Module):
     The sum over neighbours comes first: it runs on the inputs, which are seldom wider than the outputs.
     """
 
-    fixed: Tensor
+    fixed: Float[Tensor, "3 v v"]
 
     def __init__(self, inputs: int, outputs: int, skeleton: Skeleton):
         super().__init__()

@@ -15,6 +15,7 @@ from skelkit.augment import (
     Rotation,
     Shear,
 )
+from skelkit.data.datasets import uwa3d
 from skelkit.data.preprocess import CentreActors, Units
 from skelkit.data.views import View
 from skelkit.methods.ascal import ASCALConfig
@@ -29,32 +30,26 @@ class Setting:
     """What Sec. IV-B3 sets by data set."""
 
     title: str
+    """The data set's name in headings."""
     splits: dict[str, str]
     """The column's ending -> split."""
     frames: int
+    """Frames that every clip is brought to."""
     layers: int
+    """Layers of the LSTM."""
     queue: int
+    """K, the number of negative keys."""
     seeds: int
     """How many seeds Tables II-V run by default."""
     folds: int = 5
     """How many the split "folds" has."""
 
 
-UWA3D_VIEWS = ("1-2", "1-3", "1-4", "2-3", "2-4", "3-4")
 SETTINGS = {
     "ntu60": Setting("NTU 60", {"C-View": "xview", "C-Sub": "xsub"}, 150, 2, 16384, 1),
     "ntu120": Setting("NTU 120", {"C-Set": "xset", "C-Sub": "xsub"}, 150, 2, 16384, 1),
     "sbu": Setting("SBU", {"Fold": "folds"}, 40, 1, 200, 5),
-    "uwa3d": Setting(
-        "UWA3D",
-        {
-            f"V{a}&V{b} -> V{c}": f"v{a}v{b}-v{c}"
-            for a, b in (pair.split("-") for pair in UWA3D_VIEWS)
-            for c in "1234"
-            if c not in (a, b)
-        },
-        *(60, 1, 500, 5),
-    ),
+    "uwa3d": Setting("UWA3D", {f"V{s[1]}&V{s[3]} -> V{s[6]}": s for s in uwa3d.SPLITS}, 60, 1, 500, 5),
     # Ours: NW-UCLA and the synthetic clips run with UWA3D's settings.
     "nw_ucla": Setting("NW-UCLA", {"V3": "xview-v3", "V3, leak-free": "xview-v3-leakfree"}, 60, 1, 500, 5),
     "synthetic": Setting("synthetic", {"C-Sub": "xsub", "C-View": "xview"}, 60, 1, 500, 3),

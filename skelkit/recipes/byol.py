@@ -148,8 +148,8 @@ def table5(
 def table6(dataset: str = "pku_mmd2", source: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 6: pretrained on another data set, fine-tuned on this one; the supervised ST-GCN beside it.
 
-    Differs from the paper, which does not say on which split of NTU RGB+D 60 it pretrained: cross-subject, or the first
-    that the source has.
+    Differs from the paper: it does not say on which split of NTU RGB+D 60 it pretrained; here cross-subject, or the
+    first that the source has.
     """
     split = next(iter(setting(source).splits.values()))
 

@@ -25,21 +25,27 @@ class Setting:
     """What Sec. 4.1 and 4.2 set by data set."""
 
     title: str
+    """The data set's name in the columns."""
     splits: dict[str, str]
     """The column's ending -> split."""
     folds: int = 5
     """How many the split "folds" has."""
     epochs: int = 1600
+    """Epochs of pretraining."""
     frames: int = 150
+    """Frames that every clip is cropped or repeated to."""
     batch: int = 512
+    """Clips, or pairs of viewpoints, of a step of pretraining."""
     optimiser: SGD | Adam = SGD_PAPER
     """Of pretraining and of distillation."""
     method: BYOLConfig = field(default_factory=BYOLConfig)
+    """Of pretraining."""
     dropout: float = 0.5
     """Of the pretrained encoder, and of what starts from it."""
     bf16: bool = False
     """Whether pretraining runs in 16 bit."""
     distil_batch: int = 256
+    """Clips of a step of distillation."""
     tuning: SGD = TUNING_PAPER
     """Of the classifier in fine-tuning (Sec. 4.4)."""
     encoder_rate: float = 1e-3
@@ -111,7 +117,7 @@ def setting(dataset: str) -> Setting:
 def data_of(dataset: str, split: str, fold: int | None = None) -> Data:
     """The clips of Sec. 4.2: centred, turned by the first frame, cropped or repeated to 150 frames.
 
-    Differs from the paper, which does not say how many persons it keeps, and where they stand: at most the two that
+    Differs from the paper: it does not say how many persons it keeps, and where they stand; here at most the two that
     move most, the first one's spine in the origin of every frame, as public code for NTU RGB+D has it.
     """
     steps = (Units(), SelectPersons(2, by="energy"), CanonicalRotation())
@@ -192,8 +198,8 @@ def distilled(teacher: Weights, width: float) -> Weights:
 def supervised(weights: Weights, split: str, labels: float | None = None) -> Weights:
     """The supervised ST-GCN of Sec. 4.2, of the same width and seed.
 
-    Differs from the paper, which gives neither augmentation nor other epochs for few labels: the conservative one, as
-    in fine-tuning, and the same epochs.
+    Differs from the paper: it gives neither augmentation nor other epochs for few labels; here the conservative one,
+    as in fine-tuning, and the same epochs.
     """
     training = Training(SGD(lr=0.0125, weight_decay=3e-4), Steps(80, drops=(56 / 80, 70 / 80)), batch=8)
     data = data_of(weights.data.name, split, weights.data.fold)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from skelkit.data.datasets import synthetic
+from skelkit.data.library import identity
 from skelkit.data.preprocess import CentreActors, Preprocess, Units
 from skelkit.data.views import AnyView, View
 from skelkit.evaluate.active import ActiveLearning
@@ -42,10 +43,12 @@ class Data:
     """What an encoder sees of clips that nothing augments, test clips and features; None: the same as in training."""
     generator: int = field(default=0, init=False)
     """The version of the generator that made the clips; 0 for recorded ones."""
+    identity: str = field(default="", init=False)
+    """Which clips a name of the user's own stands for (`skelkit.data.library.identity`)."""
 
-    def __post_init__(self) -> None:
-        if self.name == "synthetic":  # other clips under the same name must not find the old ones' artefacts
-            object.__setattr__(self, "generator", synthetic.VERSION)
+    def __post_init__(self) -> None:  # other clips under the same name must not find the old ones' artefacts
+        object.__setattr__(self, "generator", synthetic.VERSION if self.name == "synthetic" else 0)
+        object.__setattr__(self, "identity", identity(self.name))
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,15 @@ class Weights:
     """A trained (or, with no epochs, a random) method: everything that decides its parameters."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes: the key of every training with it."""
     data: Data
+    """The clips, of which the training side is trained on."""
     encoder: EncoderConfig
+    """Sizes of the network that turns a clip into features."""
     method: MethodConfig
+    """How it learns: a config of `METHODS`."""
     training: Training
+    """For how long, in which steps."""
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
     labels: float | int | PerClass | Drawn | None = None
@@ -99,8 +107,11 @@ class Evaluation:
     """A measurement on the test clips."""
 
     version: ClassVar[int] = 1
+    """Raised when the code's meaning changes: the key of every measurement with it."""
     weights: Weights
+    """What is measured; its data's test side is what is asked about."""
     protocol: Linear | AugmentedLinear | KNN | CompressedKNN | Cluster | Inpainting | OwnClassifier
+    """How it is measured."""
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
     split: str = ""
@@ -117,9 +128,13 @@ class Cell:
     """Where a number belongs: the paper's own words for table, row and column."""
 
     paper: str
+    """As its recipe is called: "ascal"."""
     table: str
+    """As published: "Table V", "Fig. 9"."""
     row: str
+    """As published ("Ours (CAE)"), or the extension's own name ("random encoder")."""
     column: str
+    """As published ("C-View"); of a fold with its number, where the paper prints folds."""
     labels: str = "0%"
     """Labels that trained the encoder: "0%" unsupervised, "10%" semi-supervised, "100%" supervised."""
 
@@ -129,6 +144,10 @@ class Experiment:
     """An evaluation and the cell it fills."""
 
     cell: Cell
+    """Where its number belongs."""
     evaluation: Evaluation
+    """What is measured, and alone decides the key."""
     tier: Tier = "paper"
+    """How much it was shortened, by `at_tier` alone; "paper": not at all."""
     variant: Variant = "paper"
+    """Whose numbers the fields were set from: the paper's, or its released code's ("official")."""

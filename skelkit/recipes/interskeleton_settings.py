@@ -29,21 +29,27 @@ class Setting:
     """What Sec. 4.1 and 4.2 set by data set."""
 
     title: str
+    """The data set's name in the columns."""
     splits: dict[str, str]
     """The column's ending -> split."""
     queue: int
+    """K, the number of negative keys of each representation."""
     folds: int = 5
     """How many the split "folds" has."""
     epochs: int = 450
+    """Epochs of pretraining."""
     view: int = FRAMES
     """Frames of a view."""
     frames: int = 2 * FRAMES
     """What a clip is brought to before a crop of it is stretched to a view: enough to lose no movement."""
     batch: int = 64
+    """Clips of a step of pretraining."""
     optimiser: SGD | Adam = SGD(lr=0.01, momentum=0.9, weight_decay=1e-4)  # noqa: RUF009 (frozen)
+    """Of pretraining."""
     tuning: Training = Training(Adam(lr=1e-4), Steps(50, drops=(30 / 50, 40 / 50)), batch=64)  # noqa: RUF009 (frozen)
     """Fine-tuning, and supervised training beside it (A.1)."""
     encoders: dict[str, EncoderConfig] = field(default_factory=lambda: ENCODERS)
+    """The encoder of each representation, by the paper's names."""
     pretraining: str = ""
     """The split whose training clips pretrain for all of `splits`; "": each split's own."""
 

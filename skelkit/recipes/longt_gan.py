@@ -116,7 +116,7 @@ def figure3(
     """Fig. 3: supervised training with and without pretraining on a few labelled clips of each class, by the number of
     samples that are drawn of the training set.
 
-    Differs from the paper, where so many are the average of a class: here they are so many of each.
+    Differs from the paper: there so many are the average of a class, here they are so many of each.
     """
     given = setting(dataset)
 

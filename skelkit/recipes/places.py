@@ -33,11 +33,13 @@ class Place:
     """Where a cell is measured: a split of a data set, and a fold of it."""
 
     title: str
-    """The data set's."""
+    """The data set's name in the columns."""
     ending: str
-    """The split's."""
+    """What a column adds to it: the split's name there."""
     split: str
+    """As `data.protocols.split` takes it."""
     fold: int | None = None
+    """The test fold, from 0; None: the split has none."""
 
     @property
     def column(self) -> str:

@@ -50,7 +50,7 @@ class Setting:
 
 
 SMALL = Setting("", {"": "xsub"}, {20: "of 20", 50: "of 50"})
-"""Of a data set that the paper does not know."""
+"""Of a data set that the paper does not know. How many classes it has is not known here: 20 clusters, 2C of ten."""
 
 SETTINGS = {
     "uwa3d": Setting("", {"": "v1v2-v3"}, {25: "5%", 50: "10%", 100: "20%", 250: "50%"}, classes=30),

@@ -30,15 +30,21 @@ class Limits:
     """Upper bounds that a tier sets; what is smaller already stays."""
 
     clips: int | None
+    """Clips of each side of a split; None: all."""
     frames: int
+    """Frames of a view."""
     narrower: float
     """What an encoder's width is multiplied by; 8 units stay in any case."""
     head_dim: int
+    """Output dimension of a projection head."""
     hidden: int
     """Units of a projector's hidden layer."""
     epochs: int
+    """Epochs of a training, fine-tuning among them."""
     queue: int
+    """Negative keys."""
     linear_epochs: int
+    """Epochs of a classifier on frozen features."""
     synthetic: bool = False
     """Use the embedded synthetic clips in the place of every data set that a recipe knows; a user's own are used."""
     whole: int = 300

@@ -98,7 +98,7 @@ def compare(
     chosen = (("tier", tier, TIERS), ("selection", selection, SELECTIONS), ("variant", variant, VARIANTS))
     for name, value, known in chosen:
         if value not in known:
-            raise SkelkitError(f"compare: {name} {value!r} is none of {', '.join(known)}")
+            raise SkelkitError(f"compare: {name} {value!r} is none of {', '.join(known)}; give one of them")
     rows = [r for r in (results.read(paper) if rows is None else rows) if r.paper == paper]
     printed = _printed(paper, table, [r.table for r in rows])
     rows = [r for r in rows if (r.table, r.selection) == (table, selection)]

@@ -42,6 +42,7 @@ class Row:
     column: str
     """As published ("Fold 1", "C-View"). "Average" is worked out from the others and never stored."""
     dataset: str
+    """As `data.load` takes it: "sbu"."""
     split: str
     """As `data.protocols` names it: "folds", "xview-v3"."""
     labels: str
@@ -51,6 +52,7 @@ class Row:
     value: float
     """Percent; of the metrics "MSE" and "RMSE" an error in the unit of the clips."""
     seed: int
+    """The seed of the weights, from 0."""
     fold: int
     """-1: the split has no folds."""
     tier: str
@@ -60,16 +62,21 @@ class Row:
     selection: str
     """One of `SELECTIONS`: which epoch the number is from."""
     n_train: int
+    """Labelled training clips that the classifier saw, whatever has trained the encoder."""
     n_test: int
+    """Clips of the test side, of which `value` tells."""
     key: str
     """Content key of the evaluation that gave the number."""
     parents: tuple[str, ...]
     """Content keys of the features and weights it was measured on."""
     commit: str
+    """The checkout that measured it; "unknown" outside of one."""
     dirty: bool
     """Whether the checkout held changes beyond `commit`."""
     versions: dict[str, str]
+    """Of python, torch, numpy and skelkit, and the data set's fingerprint."""
     device: str
+    """In words: the GPU's name, or the processor type and the number of threads."""
     seconds: float
     """Training and evaluation that this row took. Of a training that was stopped and resumed, its last part alone in
     rows from before 22 November 2026."""

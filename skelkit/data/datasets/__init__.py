@@ -30,6 +30,9 @@ READERS = {
 }
 """Where the reader of each data set is, `module:function`; `function(folder, *, option=...)` returns a `Reading`."""
 
+PARTS = ("cmu_small", "cmu_subset", "hdm05_11")
+"""Parts of data sets which recipes know under names of their own."""
+
 
 def reading(name: str, folder: Path | str, **options: str) -> Reading:
     """What the data set's own reader makes of a folder of official files.

@@ -8,13 +8,11 @@ lost the person, 20 clips hold frames of zeros, and one, a13_s09_e02, nothing el
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from skelkit.data.clips import Clips
 from skelkit.data.datasets import folder as files
 from skelkit.data.formats import tables
 from skelkit.data.formats.text import AGAIN
@@ -44,12 +42,6 @@ CLASSES = (
     "golf swing",
     "pickup and throw",
 )
-ACTION_SETS = {
-    "AS1": (1, 2, 4, 5, 9, 12, 17, 19),
-    "AS2": (0, 3, 6, 7, 8, 10, 11, 13),
-    "AS3": (5, 13, 14, 15, 16, 17, 18, 19),
-}
-"""The three subsets of eight actions that many papers average over, as labels (Li et al. 2010, Table 1)."""
 CLIPS = {"567": 567, "557": 557}
 """The size of the whole data set: as recorded, and as used since Wang et al. 2012, who left ten clips out."""
 LEFT_OUT = (
@@ -94,16 +86,6 @@ def reading(folder: Path, *, clips: str = "567") -> Reading:
         options={"clips": clips},
         expected=CLIPS[clips],
     )
-
-
-def action_set(clips: Clips, name: str) -> Clips:
-    """The clips of "AS1", "AS2" or "AS3", in memory, their labels counted anew from 0 to 7."""
-    if name not in ACTION_SETS:
-        raise SkelkitError(f"msr_action3d: no action set {name!r}; give {', '.join(ACTION_SETS)}")
-    chosen = ACTION_SETS[name]
-    part = clips.subset(np.isin(clips.labels, chosen))
-    table = part.table.assign(label=np.searchsorted(chosen, part.labels))
-    return replace(part, table=table, classes=tuple(clips.classes[label] for label in chosen))
 
 
 def _columns(name: re.Match[str]) -> dict[str, int | str]:

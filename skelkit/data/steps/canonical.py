@@ -30,7 +30,7 @@ class CanonicalRotation:
 
     origin: Literal["every frame", "first frame"] = "every frame"
     """Whose spine joint is subtracted: that of every frame (the released code; the person no longer walks), or that of
-    the first. Differs from the released code where the person is missing meanwhile: its last known place is taken."""
+    the first. Differs from the released code: where the person is missing meanwhile, its last known place is taken."""
     turn: Literal["exact", "two turns"] = "exact"
     """ "exact": the spine comes to lie along z, and of the shoulders' axis what is square to it along x; no rigid
     motion of a clip changes the result. "two turns", as in the released code: the shortest turn that takes the spine

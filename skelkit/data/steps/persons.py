@@ -96,8 +96,9 @@ class Denoise:
     """Blank persons that are no persons, as CTR-GCN's `get_raw_denoised_data` tells them (NTU RGB+D).
 
     In the order listed, first for their length, then for their shape, then for their motion; the last one left stays.
-    A blanked person is all zeros: `SelectPersons(by="motion")` brings the others to the front. Differs from that code:
-    there, the motion by which it sorts is the smaller one with and without the wide frames.
+    A blanked person is all zeros: `SelectPersons(by="motion")` brings the others to the front.
+    Differs from the released code: there, the motion by which it sorts is the smaller one with and without the wide
+    frames.
     """
 
     frames: int = 11
