@@ -25,6 +25,7 @@ from skelkit.files import SkelkitError
 from skelkit.methods import build
 from skelkit.models.representations import Representations
 from skelkit.recipes import (
+    PAPERS,
     ascal,
     ascal_settings,
     at_tier,
