@@ -214,7 +214,7 @@ def test_the_knobs_of_every_kind_of_config_are_looked_at() -> None:
 
 
 SETTINGS = [each.Setting for each in (ascal_settings, byol_settings, interskeleton_settings, longt_gan_settings)]
-SETTINGS += [sesar_settings.Setting, ascal_settings.Place, places.Place, tiers.Limits, Row]
+SETTINGS += [sesar_settings.Setting, places.Place, tiers.Limits, Row]
 """What recipes set by data set and tier, and what they come to."""
 
 
