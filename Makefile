@@ -33,7 +33,7 @@ kernels: .venv/ready
 	$(BIN)/skelkit kernels
 
 lint: .venv/ready
-	$(BIN)/ruff check skelkit tests
+	$(BIN)/ruff check skelkit tests notebooks
 	$(BIN)/ruff format --check skelkit tests
 	$(BIN)/mypy
 

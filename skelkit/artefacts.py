@@ -36,9 +36,6 @@ from skelkit.evaluate.learner import Learner
 from skelkit.evaluate.monitors import watch_collapse, watch_discriminator, watch_neighbours, watch_test_clips
 from skelkit.files import SkelkitError, store_folder
 from skelkit.methods import build
-from skelkit.methods.distillation import DistillationConfig
-from skelkit.methods.sesar import SESARConfig
-from skelkit.methods.supervised import SupervisedConfig
 from skelkit.provenance import provenance
 from skelkit.recipes.experiment import Data, Drawn, PerClass, Weights
 from skelkit.train import Callback, History, spent, train
@@ -97,10 +94,10 @@ def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
     return train_set[first_of_each_class(labels, weights.labels)]
 
 
-def _seen(weights: Weights, prepared: Prepared) -> tuple[Resident, np.ndarray]:
-    """What a training sees: the labelled clips; where it reconstructs, all, the others with the label -1."""
+def _seen(weights: Weights, prepared: Prepared, method: Any) -> tuple[Resident, np.ndarray]:
+    """What a training sees: the labelled clips; where it reads unlabelled ones, all, these with the label -1."""
     known = labelled(weights, prepared)
-    if isinstance(weights.method, SESARConfig) and weights.method.decoder is not None:
+    if getattr(method, "reads_unlabelled", False):
         return prepared.resident.labelled(torch.from_numpy(known)), prepared.split.train
     return prepared.resident, known
 
@@ -186,7 +183,7 @@ def _trained(weights: Weights, method: Any, rng: Generator, progress: bool | Non
     before = spent(checkpoint)
     history = train(
         method,
-        *_seen(weights, prepared),
+        *_seen(weights, prepared, method),
         weights.training,
         rng,
         checkpoint=checkpoint,
@@ -229,7 +226,7 @@ def session_of(weights: Weights, method: Any = None, *, again: bool = False) -> 
 def _monitors(weights: Weights, prepared: Prepared, method: Any) -> list[Callback]:
     """What is watched during a training; it changes and chooses nothing."""
     split, plain, epochs = prepared.split, prepared.plain, weights.training.schedule.epochs
-    if isinstance(weights.method, SupervisedConfig | DistillationConfig | SESARConfig):
+    if hasattr(method, "classifier"):
         return [watch_test_clips(plain, split.test)]
     monitors = [watch_neighbours(plain, split.train, len(prepared.clips.classes), epochs)]
     monitors += [watch_collapse()] if hasattr(method, "projections") else []

@@ -46,16 +46,19 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("run", help="run notebooks, or the trainings that published cells still wait for")
     one.add_argument("papers", nargs="*", help="papers or notebooks (ascal, ascal/tables, 00_quickstart); default: all")
-    one.add_argument("--tier", default="smoke", help="smoke (default), small, reduced or paper")
+    one.add_argument("--tier", help="smoke (default), small, reduced or paper")
     one.add_argument("--dataset", help="the notebooks' data set (default: each notebook's own)")
     one.add_argument("--seed", type=int, help="the notebooks' seed (default: each notebook's own)")
-    one.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="any other parameter")
-    one.add_argument(
-        "--out", type=Path, default=project_root() / "runs", help="executed notebooks and summaries (runs/)"
-    )
-    one.add_argument("--timeout", default="2h", help="per notebook: 90s, 20m, 2h (default)")
+    one.add_argument("-p", nargs=2, action="append", metavar=("NAME", "VALUE"), help="any other parameter")
+    one.add_argument("--out", type=Path, help="executed notebooks and summaries (runs/)")
+    one.add_argument("--timeout", help="per notebook: 90s, 20m, 2h (default)")
     one.add_argument("--kernel", help="a registered kernel, such as skelkit-gpu (default: this interpreter)")
-    one.add_argument("-j", "--jobs", type=int, default=1, help="how many at once")
+    one.add_argument(
+        *("-j", "--jobs"),
+        type=int,
+        default=1,
+        help="how many notebooks, or with --budget trainings, at once (1); these share the cores, a single one has all",
+    )
     one.add_argument(
         "--pending",
         action="store_true",
@@ -89,22 +92,25 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SkelkitError(f"-j {arguments.jobs}: give 1 or more")
     if arguments.pending:
         return _run_pending(arguments)
+    if arguments.budget is not None:
+        raise SkelkitError("--budget: only pending trainings have one; add --pending, or give notebooks a --timeout")
     from skelkit.batch import run_notebooks
 
-    parameters: dict[str, Any] = {"tier": arguments.tier}
+    out = arguments.out or project_root() / "runs"
+    parameters: dict[str, Any] = {"tier": arguments.tier or "smoke"}
     parameters |= {name: value for name in ("dataset", "seed") if (value := getattr(arguments, name)) is not None}
-    parameters |= {name: _literal(value) for name, value in arguments.p}
+    parameters |= {name: _literal(value) for name, value in arguments.p or ()}
     _check(parameters)
     outcomes = run_notebooks(
         notebooks(arguments.papers),
         parameters=parameters,
-        out=arguments.out,
-        timeout=seconds(arguments.timeout),
+        out=out,
+        timeout=seconds(arguments.timeout or "2h"),
         jobs=arguments.jobs,
         kernel=arguments.kernel,
         on_finish=lambda o: print(f"{o.status:8s} {o.seconds:6.0f} s  {o.notebook}  {o.error}", flush=True),
     )
-    print(f"executed notebooks, summary.md and junit.xml: {arguments.out}")
+    print(f"executed notebooks, summary.md and junit.xml: {out}")
     return int(any(outcome.status != "passed" for outcome in outcomes))
 
 
@@ -115,16 +121,20 @@ def _check(parameters: dict[str, Any]) -> None:
     if parameters["tier"] not in TIERS:
         raise SkelkitError(f"unknown tier {parameters['tier']!r}; choose one of {', '.join(reversed(TIERS))}")
     if "dataset" in parameters:
-        from skelkit.data.library import load, present
-        from skelkit.recipes.ascal_settings import SETTINGS
+        from skelkit.data.library import check_name
 
-        if parameters["dataset"] not in SETTINGS and not present(parameters["dataset"]):
-            load(parameters["dataset"])  # says where it was sought
+        check_name(parameters["dataset"])
+
+
+OF_NOTEBOOKS = {f"--{name}": name for name in ("tier", "dataset", "seed", "out", "timeout", "kernel")} | {"-p": "p"}
+"""The options of `run` that pending trainings do not have."""
 
 
 def _run_pending(arguments: argparse.Namespace) -> int:
     from skelkit import pending
 
+    if given := [flag for flag, name in OF_NOTEBOOKS.items() if getattr(arguments, name) is not None]:
+        raise SkelkitError(f"{', '.join(given)}: of notebooks alone; a pending training is as its recipe has it")
     if arguments.jobs > 1 and not arguments.budget:
         raise SkelkitError(f"-j {arguments.jobs}: without --budget pending cells are only listed; add --budget 20m")
     jobs = pending.pending(arguments.papers)
@@ -207,14 +217,19 @@ def notebooks(names: Sequence[str]) -> list[Path]:
     every = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
     if not names:
         return every
+    called = {p: _names(p.relative_to(folder).with_suffix("")) for p in every}
     found = []
     for name in names:
-        chosen = [p for p in every if name in (p.parent.name, str(p.relative_to(folder).with_suffix("")))]
+        chosen = [p for p in every if name in called[p]]
         if not chosen:
-            known = sorted({str(p.relative_to(folder).with_suffix("")) for p in every} | {"ascal"})
-            raise SkelkitError(f"no notebook {name!r}; choose among {', '.join(known)}")
+            raise SkelkitError(f"no notebook {name!r}; choose among {', '.join(sorted(set().union(*called.values())))}")
         found += chosen
     return list(dict.fromkeys(found))
+
+
+def _names(notebook: Path) -> set[str]:
+    """What a notebook is called by: its own path, and the folders that it lies in."""
+    return {place.as_posix() for place in (notebook, *notebook.parents)} - {"."}
 
 
 def seconds(text: str) -> float:

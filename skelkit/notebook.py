@@ -13,8 +13,7 @@ from tqdm.auto import tqdm
 
 import skelkit
 from skelkit import run, store
-from skelkit.data.datasets import PARTS, READERS
-from skelkit.data.library import load, present
+from skelkit.data.library import check_name, is_known, load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
@@ -36,13 +35,11 @@ def start(dataset: str, tier: str, missing: str = "run") -> None:
         raise SkelkitError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
     if missing not in ("run", "show"):
         raise SkelkitError(f"missing={missing!r}: give 'run' to train what has no row yet, 'show' to leave it out")
-    known = dataset in (*READERS, *PARTS)
-    if not known and not present(dataset):
-        load(dataset)  # says where it was sought
+    check_name(dataset)
     print(f"skelkit {skelkit.__version__}, Python {platform.python_version()}, torch {torch.__version__}")
     print(f"device: {device()} ({device_name()}); store: {store_folder()}")
     there = f"{len(load(dataset))} clips" if present(dataset) else "not present: committed rows are shown"
-    replaced = tier == "smoke" and known  # as recipes/tiers.py does it
+    replaced = tier == "smoke" and is_known(dataset)  # as recipes/tiers.py does it
     stand_in = ", where synthetic clips stand in for it" if replaced else ""
     print(f"data: {dataset}, {there}; tier: {tier}{stand_in}")
 

@@ -47,8 +47,8 @@ class Job:
 
 
 def pending(papers: Sequence[str] = ()) -> list[Job]:
-    """Every experiment of the recipes at tier `paper` whose data is here and that no committed row fills, cheapest
-    first. Raises SkelkitError for an unknown paper."""
+    """Every experiment of the recipes whose data is here and that no committed row fills, cheapest first; published
+    cells at tier `paper`, most extensions at `reduced`. Raises SkelkitError for an unknown paper."""
     known = [e for paper in papers or PAPERS for e in _recipe(paper) if ready(e.evaluation)]
     alike: dict[object, list[Experiment]] = {}
     for experiment in known:

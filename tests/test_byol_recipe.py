@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
-from skelkit import store
 from skelkit.augment import conservative
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes import byol
 from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, supervised
-from skelkit.recipes.experiment import Experiment, Tier, Weights
+from skelkit.recipes.experiment import Experiment, Weights
 from skelkit.report import published
 from skelkit.train import SGD, Steps, WarmupCosine
 
@@ -47,14 +44,6 @@ def test_extensions_use_the_printed_rows_or_say_what_else_they_are() -> None:
     rows = {(e.cell.table, e.cell.row) for e in extensions} - {(table, row) for table, row, *_ in printed()}
     assert {row for _, row in rows} == UNTRAINED | {byol.LONGER, "Ours 1x"}
     assert {table for table, row in rows if row == "Ours 1x"} == {"Table 3"}  # its teacher is as wide as its student
-
-
-@pytest.mark.parametrize("tier", get_args(Tier))
-@pytest.mark.parametrize("name", sorted(byol.TABLES))
-def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
-    experiments = byol.TABLES[name](tier=tier)
-    assert {(e.tier, e.cell.table) for e in experiments} == {(tier, name)}
-    assert all(len(store.key(e.evaluation)) == 32 for e in experiments[::17])
 
 
 # ── NW-UCLA ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from skelkit import __version__, cli
+from skelkit.data import library
 from skelkit.files import SkelkitError
+from skelkit.parameters import parameters_of
+from skelkit.recipes import PAPERS
 
 
 def skelkit(*words: Any) -> int:
@@ -59,7 +62,10 @@ def test_what_is_no_command_ends_with_2(words: tuple[str, ...], capsys: pytest.C
 
 FAULTS = {
     "notebook": (("run", "ascal/nonsense"), "no notebook 'ascal/nonsense'; choose among .*ascal/tables"),
-    "paper": (("run", "nonsense"), "no notebook 'nonsense'; choose among"),
+    "paper": (
+        ("run", "nonsense"),
+        "choose among 00_quickstart, ascal, .* byol, .* longt_gan, .* sesar, .* tutorials, ",
+    ),
     "tier": (("run", "ascal", "--tier", "huge"), "unknown tier 'huge'; choose one of smoke, small, reduced, paper"),
     "tier as a parameter": (("run", "ascal", "-p", "tier", "huge"), "unknown tier 'huge'"),
     "data set of a notebook": (("run", "ascal", "--dataset", "nonsense"), "data set 'nonsense' is not in"),
@@ -71,6 +77,18 @@ FAULTS = {
     "pending paper": (("run", "--pending", "nonsense"), "unknown paper 'nonsense'; choose one of ascal"),
     "budget": (("run", "--pending", "--budget", "soon"), "'soon' is no duration"),
     "jobs without a budget": (("run", "--pending", "-j", "2"), "-j 2: without --budget pending cells are only listed"),
+    "notebooks' options of pending cells": (
+        ("run", "--pending", "--tier", "small", "--seed", "0", "-p", "missing", "show"),
+        "--tier, --seed, -p: of notebooks alone; a pending training is as its recipe has it",
+    ),
+    **{
+        f"{flag} of pending cells": (
+            ("run", "--pending", "--budget", "1m", flag, "sbu"),
+            f": {flag}: of notebooks alone",
+        )
+        for flag in ("--dataset", "--out", "--timeout", "--kernel")
+    },
+    "budget of notebooks": (("run", "ascal", "--budget", "20m"), "--budget: only pending trainings have one"),
     "reported paper": (("report", "nonsense"), "nonsense.csv: no such file"),
     "table": (("report", "ascal", "Table M"), "ascal: no 'Table M'; there are Table II"),
 }
@@ -81,7 +99,7 @@ def test_an_unknown_word_is_one_line_and_exit_code_2(
     fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words, message = FAULTS[fault]
-    extra = ("--out", tmp_path / "out") if words[0] == "run" else ()
+    extra = ("--out", tmp_path / "out") if words[0] == "run" and "--pending" not in words else ()
     before = sorted(tmp_path.rglob("*"))
     assert skelkit(*words, *extra) == 2
     said = capsys.readouterr()
@@ -90,6 +108,37 @@ def test_an_unknown_word_is_one_line_and_exit_code_2(
     assert line.startswith("skelkit: ")
     assert re.search(message, line), line
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# ── data sets that are not here ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def _no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skelkit.data.library.data_folders", lambda: [tmp_path])
+
+
+BY_DEFAULT = {parameters_of(path).get("dataset", "synthetic") for path in cli.notebooks([])}
+
+
+@pytest.mark.usefixtures("_no_data")
+@pytest.mark.parametrize("dataset", sorted(BY_DEFAULT))
+def test_a_notebook_runs_on_the_data_set_that_it_has_by_default_where_there_is_none(
+    dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("skelkit.batch.run_notebooks", lambda _, parameters, **how: asked.append(parameters) or [])
+    assert skelkit("run", "--dataset", dataset) == 0
+    assert asked == [{"tier": "smoke", "dataset": dataset}]
+
+
+@pytest.mark.usefixtures("_no_data")
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_data_set_of_a_recipe_is_known_where_it_is_not_present(paper: str) -> None:
+    for dataset in (*PAPERS[paper].PAPERS_OWN, *PAPERS[paper].OURS):
+        library.check_name(dataset)
+    with pytest.raises(SkelkitError, match="data set 'nonsense' is not in"):
+        library.check_name("nonsense")
 
 
 def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,10 +174,8 @@ def test_a_pending_training_that_fails_makes_the_exit_code_1(
         assert f"{ended[0]} of 0 pending trainings done, {ended[1]} failed" in capsys.readouterr().out
 
 
-def test_pending_without_data_lists_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("skelkit.data.library.data_folders", lambda: [tmp_path])
+@pytest.mark.usefixtures("_no_data")
+def test_pending_without_data_lists_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert skelkit("run", "--pending", "ascal") == 0
     assert capsys.readouterr().out == ("0 jobs pending on the data that is here, about 0 minutes on this device\n")
 

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, nn
 
-from skelkit import artefacts, methods, run
+from skelkit import artefacts, methods, run, store
 from skelkit.augment import Augmentation, Reverse, Shear
 from skelkit.data.importing import import_clips
+from skelkit.data.views import Batch, DataSpec
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.evaluate.strategy import Strategy, propose
@@ -107,7 +109,46 @@ def test_the_method_trains_and_its_encoder_is_evaluated(
     monkeypatch.setitem(methods.METHODS, "direction", (written.DirectionConfig, written.Direction))
     weights = replace(ours, method=written.DirectionConfig())
     assert 0 <= top_1(weights, KNN()) <= 100
-    assert run.trained(at_tier_weights(weights)).head.weight.shape == (1, 8)
+    first = run.trained(at_tier_weights(weights)).head[0]
+    assert first.weight.shape == (16, 8), "the tier reaches the method's fields and the encoder's width"
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_method_that_reads_unlabelled_clips_is_shown_them(
+    reads: bool, written: ModuleType, ours: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels: list[int] = []
+
+    class Noting(written.Direction):  # type: ignore[name-defined, misc]
+        reads_unlabelled = reads
+
+        def loss(self, batch: Batch, rng: Generator) -> dict[str, torch.Tensor]:
+            labels.extend(batch.labels.tolist())
+            return super().loss(batch, rng)
+
+    monkeypatch.setitem(methods.METHODS, "direction", (written.DirectionConfig, Noting))
+    run.trained(at_tier_weights(replace(ours, method=written.DirectionConfig(), labels=1)))
+    known = [label for label in labels if label >= 0]
+    assert len(known) == len(set(known)) > 1  # the first of each class
+    assert len(labels) == (40 if reads else len(known))
+
+
+def test_a_method_with_a_classifier_is_tested_on_its_own(
+    written: ModuleType, ours: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Classifying(written.Direction):  # type: ignore[name-defined, misc]
+        def __init__(self, config: Any, encoder: nn.Module, data: DataSpec, rng: Generator):
+            super().__init__(config, encoder, data, rng)
+            self.classifier = nn.Linear(encoder.out_dim, data.classes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.classifier(self.encoder(x))
+
+    monkeypatch.setitem(methods.METHODS, "direction", (written.DirectionConfig, Classifying))
+    weights = at_tier_weights(replace(ours, method=written.DirectionConfig()))
+    record = store.record(artefacts.weights_folder(weights))
+    assert [sorted(epoch) for epoch in record["history"]] == [["epoch", "loss", "test top-1"]]
+    assert 0 <= top_1(replace(ours, method=written.DirectionConfig()), OwnClassifier()) <= 100
 
 
 def test_the_strategy_asks_for_the_clips_nearest_the_centre(written: ModuleType) -> None:

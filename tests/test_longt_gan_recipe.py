@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from skelkit.evaluate.cluster import Cluster
 from skelkit.evaluate.inpainting import Inpainting
 from skelkit.methods.autoencoder import AutoencoderConfig
 from skelkit.recipes import PerClass, at_tier, longt_gan
-from skelkit.recipes.experiment import Experiment, Tier
+from skelkit.recipes.experiment import Experiment
 from skelkit.recipes.longt_gan_settings import SETTINGS, data_of, setting
 from skelkit.recipes.places import places
 from skelkit.report import published
@@ -86,19 +85,11 @@ def test_extensions_begin_with_the_scenarios_the_ablation_and_the_label_curve_ac
     assert places == {("hdm05_11", "xsub")}
 
 
-@pytest.mark.parametrize("tier", get_args(Tier))
-@pytest.mark.parametrize("name", sorted(longt_gan.TABLES))
-def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
-    experiments = longt_gan.TABLES[name](tier=tier)
-    assert {(e.tier, e.cell.table) for e in experiments} == {(tier, name)}
-    assert all(len(store.key(e.evaluation)) == 32 for e in experiments)
-
-
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_folds_and_frame_rates_are_the_paper_s() -> None:
-    folds = {name: len(list(places(given, folds=given.folds))) for name, given in SETTINGS.items()}
+    folds = {name: len(list(places(given))) for name, given in SETTINGS.items()}
     assert folds == {
         "cmu": 4,
         "cmu_subset": 3,
@@ -119,7 +110,7 @@ def test_folds_and_frame_rates_are_the_paper_s() -> None:
         "sbu": 15,
         "utd_mhad": 30,
     }
-    assert [p.column for p in places(setting("cmu"), folds=4)] == ["CMU"] * 4
+    assert [p.column for p in places(setting("cmu"))] == ["CMU"] * 4
     assert {name for name, given in SETTINGS.items() if given.at_most} == {"cmu", "cmu_subset", "mhad", "cmu_small"}
 
 

@@ -307,7 +307,7 @@ def test_options_are_refused_for_an_own_folder(tmp_path: Path) -> None:
 
 def test_an_own_data_set_stands_for_itself_at_tier_smoke_and_a_known_one_is_replaced() -> None:
     for dataset, used in (("mine", "mine"), ("sbu", "synthetic"), ("ntu60", "synthetic"), ("synthetic", "synthetic")):
-        data = [e.evaluation.weights.data for e in ascal.comparison("mine", dataset, tier="smoke")]
+        data = [e.evaluation.weights.data for e in ascal.elsewhere(dataset, tier="smoke")]
         assert {d.name for d in data} == {used}
         assert {d.clips for d in data} == {40}
 

@@ -25,6 +25,7 @@ from skelkit.files import SkelkitError
 from skelkit.methods import build
 from skelkit.models.representations import Representations
 from skelkit.recipes import (
+    PAPERS,
     ascal,
     ascal_settings,
     at_tier,
@@ -42,7 +43,8 @@ from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
 from skelkit.report.results import Row
 
-TABLES = [f"table{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 10)] + [f"figure{n}" for n in (5, 6, 8, 9, 10, 11, 12)]
+EVERY_TABLE = [(paper, table) for paper, recipe in PAPERS.items() for table in recipe.TABLES]
+every_table = pytest.mark.parametrize(("paper", "table"), EVERY_TABLE)
 
 
 @cache
@@ -64,29 +66,49 @@ def kinds() -> dict[str, Experiment]:
     return found
 
 
-# ── tiers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── one dialect ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_recipe_has_the_same_names_in_the_same_order(paper: str) -> None:
+    names = ("PAPERS_OWN", "OURS", "TABLES", "comparison", "extensions", "everything")
+    assert tuple(name for name in vars(PAPERS[paper]) if name in names) == names
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_function_of_a_recipe_that_is_called_as_a_table_is_among_its_tables(paper: str) -> None:
+    functions = inspect.getmembers(PAPERS[paper], inspect.isfunction)
+    made = {f for name, f in functions if name.startswith(("table", "figure"))}
+    assert made <= set(PAPERS[paper].TABLES.values())
+
+
+@every_table
 @pytest.mark.parametrize("tier", get_args(Tier))
-@pytest.mark.parametrize("name", TABLES)
-def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
-    experiments = getattr(ascal, name)(tier=tier, seeds=1)
-    assert experiments
-    assert {e.tier for e in experiments} == {tier}
+def test_every_table_builds_at_every_tier_under_its_own_name(paper: str, table: str, tier: Tier) -> None:
+    experiments = PAPERS[paper].TABLES[table](tier=tier, seeds=1)
+    assert {(e.tier, e.cell.paper, e.cell.table) for e in experiments} == {(tier, paper, table)}
     assert all(len(store.key(e.evaluation)) == 32 for e in experiments[::17])
 
 
-@pytest.mark.parametrize("tier", get_args(Tier))
-@pytest.mark.parametrize("name", sorted(interskeleton.TABLES))
-def test_every_table_of_inter_skeleton_contrast_builds_at_every_tier(name: str, tier: Tier) -> None:
-    experiments = interskeleton.TABLES[name](tier=tier)
-    assert {(e.tier, e.cell.table) for e in experiments} == {(tier, name)}
-    assert all(len(store.key(e.evaluation)) == 32 for e in experiments)
+@every_table
+def test_every_table_can_be_asked_of_another_data_set_by_its_name(paper: str, table: str) -> None:
+    experiments = PAPERS[paper].comparison(table, "mine", tier="small", seeds=1)
+    assert {e.evaluation.weights.data.name for e in experiments} == {"mine"}
 
 
-def test_every_public_function_of_a_recipe_that_makes_a_table_is_among_them() -> None:
-    made = [name for name, f in inspect.getmembers(ascal, inspect.isfunction) if name.startswith(("table", "figure"))]
-    assert sorted(made) == sorted(TABLES)
+@every_table
+def test_an_unknown_option_of_a_table_raises(paper: str, table: str) -> None:
+    with pytest.raises(TypeError, match="no_such_option"):
+        PAPERS[paper].TABLES[table](no_such_option=1)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_table_that_a_paper_does_not_have_is_refused(paper: str) -> None:
+    with pytest.raises(SkelkitError, match="no experiments make 'Table M'; choose one of "):
+        PAPERS[paper].comparison("Table M", "sbu")
+
+
+# ── tiers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("tier", get_args(Tier))
@@ -192,7 +214,7 @@ def test_the_knobs_of_every_kind_of_config_are_looked_at() -> None:
 
 
 SETTINGS = [each.Setting for each in (ascal_settings, byol_settings, interskeleton_settings, longt_gan_settings)]
-SETTINGS += [sesar_settings.Setting, ascal_settings.Place, places.Place, tiers.Limits, Row]
+SETTINGS += [sesar_settings.Setting, places.Place, tiers.Limits, Row]
 """What recipes set by data set and tier, and what they come to."""
 
 
@@ -239,12 +261,6 @@ def test_an_unknown_knob_raises() -> None:
 
 def test_every_config_is_frozen() -> None:
     assert [name for name, config in configs().items() if not config.__dataclass_params__.frozen] == []
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_an_unknown_option_of_a_table_raises(name: str) -> None:
-    with pytest.raises(TypeError, match="no_such_option"):
-        getattr(ascal, name)(no_such_option=1)
 
 
 # ── published cells ─────────────────────────────────────────────────────────────────────────────────────────────────

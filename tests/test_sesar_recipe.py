@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from skelkit.evaluate.active import ActiveLearning
 from skelkit.evaluate.strategies import KMeansTop, Uniform
 from skelkit.files import SkelkitError
 from skelkit.recipes import Drawn, at_tier, sesar
-from skelkit.recipes.experiment import Experiment, OwnClassifier, Tier, Weights
+from skelkit.recipes.experiment import Experiment, OwnClassifier, Weights
 from skelkit.recipes.sesar_settings import SETTINGS, baseline, budgets, pretraining, setting
 from skelkit.report import published
 
@@ -79,14 +78,6 @@ def test_extensions_begin_with_50_labels_of_nw_ucla_with_the_leak_and_without() 
         *(f"SESAR-{s}" for s in ("DIS", "U", "CS", "KT", "KJS")),
     } | FRAMED
     assert len(found) == len(set(found))
-
-
-@pytest.mark.parametrize("tier", get_args(Tier))
-@pytest.mark.parametrize("name", sorted(sesar.TABLES))
-def test_every_table_builds_at_every_tier(name: str, tier: Tier) -> None:
-    experiments = sesar.TABLES[name](tier=tier)
-    assert {(e.tier, e.cell.table) for e in experiments} == {(tier, name)}
-    assert all(len(store.key(e.evaluation)) == 32 for e in experiments)
 
 
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────────

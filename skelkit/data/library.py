@@ -41,7 +41,7 @@ def identity(name: str) -> str:
 
     "" for a name that skelkit knows, which says itself which clips it means, and where there are no clips.
     """
-    path = None if name in ("synthetic", *READERS, *PARTS) else _found(name)
+    path = None if name == "synthetic" or is_known(name) else _found(name)
     return "" if path is None else _digits(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 
@@ -54,6 +54,17 @@ def _found(name: str) -> Path | None:
     """The first manifest or interchange file of that name."""
     places = ((folder / name / "manifest.json", folder / f"{name}.npz") for folder in data_folders())
     return next((path for both in places for path in both if path.exists()), None)
+
+
+def is_known(name: str) -> bool:
+    """Whether recipes know a data set, here or not: it has rows to be shown, and at tier `smoke` a stand-in."""
+    return name in (*READERS, *PARTS)
+
+
+def check_name(name: str) -> None:
+    """Raises SkelkitError, which says where it was sought, for a data set that is neither known nor here."""
+    if not is_known(name) and not present(name):
+        load(name)
 
 
 def available() -> list[str]:

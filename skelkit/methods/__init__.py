@@ -28,7 +28,9 @@ class Method(Protocol):
     Some methods have more: `rates(done)` gives submodules a learning rate of their own (`Supervised`), `projections`
     are the newest embeddings (n d), whose spread is watched (`BYOL`), `newest` the losses of a generator and of its
     discriminator, lest the latter win (`LongTGAN`), `learn_from(teacher)` takes the network of
-    `Weights.teacher` (`Distillation`), `take_over(start)` takes more than the encoder of `Weights.start` (`SESAR`).
+    `Weights.teacher` (`Distillation`), `take_over(start)` takes more than the encoder of `Weights.start` (`SESAR`). One
+    with a `classifier`, which called on clips gives class scores (b c), is tested on its own after every epoch; one
+    that says `reads_unlabelled` sees the clips beyond the labelled ones too, with the label -1 (`SESAR`).
     """
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Generator, nn
 
@@ -15,6 +16,9 @@ from skelkit.models.decoder import WeakDecoder
 class PredictClusterConfig:
     """The knobs of Predict & Cluster; P&C FS by default, and P&C FW with `WeakDecoder("fixed weights")`."""
 
+    rate_by_width: ClassVar[bool] = True
+    """A narrower network takes a higher rate and fewer epochs (`recipes.tiers`): the published rate of 1e-4 would need
+    thousands of steps of any width."""
     decoder: WeakDecoder = WeakDecoder()  # noqa: RUF009 (frozen)
     """The decoder, and how it is weakened."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,8 @@ class SESARConfig:
     trained without labels. SESAR is RIC whose labels are asked for in rounds.
     """
 
+    rate_by_width: ClassVar[bool] = True
+    """See `PredictClusterConfig`."""
     decoder: WeakDecoder | None = WeakDecoder()  # noqa: RUF009 (frozen)
     """The decoder, and how it is weakened; None: there is none, and clips without a label teach nothing."""
     cross_entropy: Literal["mean", "sum"] = "mean"
@@ -49,6 +51,7 @@ class SESAR(nn.Module):
         width, frame = int(encoder.out_dim), 3 * len(data.skeleton) * data.persons  # type: ignore[arg-type]
         self.decoder = None if config.decoder is None else config.decoder.build(frame, width)
         self.classifier = nn.Linear(width, data.classes)
+        self.reads_unlabelled = self.decoder is not None  # without, they would teach nothing
         if config.initial is not None:
             start_evenly(self.classifier, config.initial)
 

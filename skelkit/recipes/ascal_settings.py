@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -33,7 +32,7 @@ class Setting:
     title: str
     """The data set's name in headings."""
     splits: dict[str, str]
-    """Column -> split; of a split "folds" there are five."""
+    """The column's ending -> split."""
     frames: int
     """Frames that every clip is brought to."""
     layers: int
@@ -41,7 +40,9 @@ class Setting:
     queue: int
     """K, the number of negative keys."""
     seeds: int
-    """How many seeds a table runs by default."""
+    """How many seeds Tables II-V run by default."""
+    folds: int = 5
+    """How many the split "folds" has."""
 
 
 SETTINGS = {
@@ -121,28 +122,6 @@ def untrained(weights: Weights) -> Weights:
 def with_method(weights: Weights, **changes: Any) -> Weights:
     """The same weights but for some knobs of the method."""
     return replace(weights, method=replace(weights.method, **changes))
-
-
-@dataclass(frozen=True)
-class Place:
-    """One column of a table: a split, and a fold of it."""
-
-    column: str
-    """Its heading; of a fold with the fold's number, from 1."""
-    split: str
-    """As `data.protocols.split` takes it."""
-    fold: int | None
-    """The test fold, from 0; None: the split has none."""
-
-
-def places(dataset: str, columns: Sequence[str] | None = None) -> list[Place]:
-    """The columns of a data set (or those named), folds spread out."""
-    found = []
-    for column, split in setting(dataset).splits.items():
-        if columns is None or column in columns:
-            folds = range(5) if split == "folds" else [None]
-            found += [Place(column if f is None else f"{column} {f + 1}", split, f) for f in folds]
-    return found
 
 
 def augmentations(dataset: str, variant: Variant = "paper") -> dict[str, Augmentation]:

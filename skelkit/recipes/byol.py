@@ -5,7 +5,7 @@ The rows of other authors stand among the published cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 from skelkit.augment import aggressive, conservative
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, settled, supervised, untrained
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
-from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Weights
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
 from skelkit.train import SGD, Steps
 
 __all__ = ["distilled", "everything", "finetuning", "pretraining", "setting", "settled", "supervised", "untrained"]
@@ -33,6 +33,9 @@ SETTLED = "random encoder, its norms settled"
 LONGER = f"{ALL}, as many steps as without MVS"
 """Rows that the paper does not have."""
 
+_experiments = partial(experiments, setting, pretraining)
+_cell = partial(Cell, "byol")
+
 
 def _linear(dataset: str) -> Any:
     return LINEAR if dataset in PAPERS_OWN else CACHED
@@ -40,29 +43,6 @@ def _linear(dataset: str) -> Any:
 
 def _shares(dataset: str) -> tuple[float, ...]:
     return SHARES.get(dataset, (0.05, 0.1, 0.2))
-
-
-def _experiments(
-    dataset: str,
-    endings: Sequence[str] | None,
-    cells: Callable[[Place, Pretrain], Cells],
-    *,
-    tier: Tier = "paper",
-    variant: Variant = "paper",
-    seeds: int = 1,
-    width: float = 1.0,
-) -> list[Experiment]:
-    """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
-
-    def pretrain(place: Place, seed: int) -> Pretrain:
-        return partial(pretraining, dataset, place.split, place.fold, seed, width=width)
-
-    columns = places(setting(dataset), endings)
-    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
-
-
-def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:
-    return Cell("byol", table, row, column, labels)
 
 
 def _random(weights: Weights) -> dict[str, Weights]:
@@ -73,7 +53,7 @@ def _random(weights: Weights) -> dict[str, Weights]:
 def table1(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 1: linear evaluation beside the supervised ST-GCN; the random encoder as well."""
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for row, weights in {"Ours": pretrain(), **_random(pretrain())}.items():
             yield _cell("Table 1", row, place.column), Evaluation(weights, _linear(dataset))
         baseline = supervised(pretrain(), place.split)
@@ -100,7 +80,7 @@ ABLATION: dict[str, dict[str, Any]] = {
 def table2(dataset: str = "ntu60", rows: Sequence[str] = tuple(ABLATION), **options: Any) -> list[Experiment]:
     """Table 2: what each component is worth, by linear evaluation; the random encoder beside it."""
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for row in rows:
             yield _cell("Table 2", row, place.column), Evaluation(pretrain(**ABLATION[row]), _linear(dataset))
         for row, weights in _random(pretrain()).items():
@@ -115,24 +95,23 @@ def equal_steps(dataset: str = "nw_ucla", **options: Any) -> list[Experiment]:
     longer = setting(dataset).longer
     across = [ending for ending, split in setting(dataset).splits.items() if split.startswith("xview")]
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         yield _cell("Table 2", LONGER, place.column), Evaluation(pretrain(epochs=longer), _linear(dataset))
 
     return _experiments(dataset, across, cells, **options) if longer else []
 
 
-def few_labels(table: str, dataset: str, subsets: int = 5, teacher: float = 2.0, **options: Any) -> list[Experiment]:
+def _few_labels(table: str, dataset: str, subsets: int = 5, teacher: float = 2.0, **options: Any) -> list[Experiment]:
     """Tables 3 and 4: the wide network fine-tuned on a share of the labels, the student that learns from it, and the
     supervised ST-GCN on these labels alone, in five random subsets."""
-    student = options.get("width", 1.0)
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for share in _shares(dataset):
             column, labels = f"{place.column} {share:.0%}", f"{share:.0%}"
             for subset in range(subsets):
                 wide = finetuning(pretrain(width=teacher), place.split, share, subset)
                 alone = supervised(replace(pretrain(), seed=subset), place.split, share)
-                rows = {f"Ours {teacher:g}x": wide, f"Ours {student:g}x, distilled": distilled(wide, student)}
+                rows = {f"Ours {teacher:g}x": wide, "Ours 1x, distilled": distilled(wide, 1.0)}
                 for row, weights in (rows | {"ST-GCN (sup.)": alone}).items():
                     yield _cell(table, row, column, labels), Evaluation(weights, OwnClassifier())
 
@@ -141,12 +120,12 @@ def few_labels(table: str, dataset: str, subsets: int = 5, teacher: float = 2.0,
 
 def table3(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 3: few labels on NTU RGB+D 60."""
-    return few_labels("Table 3", dataset, **options)
+    return _few_labels("Table 3", dataset, **options)
 
 
 def table4(dataset: str = "ntu120", **options: Any) -> list[Experiment]:
     """Table 4: few labels on NTU RGB+D 120."""
-    return few_labels("Table 4", dataset, **options)
+    return _few_labels("Table 4", dataset, **options)
 
 
 def table5(
@@ -154,7 +133,7 @@ def table5(
 ) -> list[Experiment]:
     """Table 5: networks of several widths fine-tuned on few labels, and distilled from the widest (cross-subject)."""
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for share in _shares(dataset):
             for subset in range(subsets):
                 tuned = {w: finetuning(pretrain(width=w), place.split, share, subset) for w in widths}
@@ -174,9 +153,9 @@ def table6(dataset: str = "pku_mmd2", source: str = "ntu60", **options: Any) -> 
     """
     split = next(iter(setting(source).splits.values()))
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
-        seed, width = pretrain().seed, options.get("width", 1.0)
-        tuned = finetuning(pretraining(source, split, seed=seed, width=width), place.split, seed=seed, dataset=dataset)
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
+        seed = pretrain().seed
+        tuned = finetuning(pretraining(source, split, seed=seed), place.split, seed=seed, dataset=dataset)
         column = place.column.removesuffix(" (CS)")
         yield _cell("Table 6", "Ours", column, "100%"), Evaluation(tuned, OwnClassifier())
         alone = supervised(pretrain(), place.split)
@@ -185,14 +164,11 @@ def table6(dataset: str = "pku_mmd2", source: str = "ntu60", **options: Any) -> 
     return _experiments(dataset, None, cells, **options)
 
 
-def comparison(table: str, dataset: str, **options: Any) -> list[Experiment]:
-    """A table by its published name, on any data set."""
-    return TABLES[table](dataset, **options)
-
-
-TABLES: dict[str, Callable[..., list[Experiment]]] = {
+TABLES: Tables = {
     f"Table {number}": make for number, make in enumerate((table1, table2, table3, table4, table5, table6), start=1)
 }
+comparison = partial(by_name, TABLES)
+"""A table by its published name, on any data set."""
 
 FIRST = (ALL, "Without MVS: All augmentations", "Baseline BYOL: Only conservative augmentation")
 

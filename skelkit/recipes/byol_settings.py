@@ -27,7 +27,9 @@ class Setting:
     title: str
     """The data set's name in the columns."""
     splits: dict[str, str]
-    """The column's ending -> split; of a split "folds" there are five."""
+    """The column's ending -> split."""
+    folds: int = 5
+    """How many the split "folds" has."""
     epochs: int = 1600
     """Epochs of pretraining."""
     frames: int = 150

@@ -85,7 +85,7 @@ class Weights:
     """Initialisation, order, augmentations and label draws all derive from it."""
     labels: float | int | PerClass | Drawn | None = None
     """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
-    that are drawn, n of all that are drawn, or all (None). A method that reconstructs (`SESARConfig` with a decoder)
+    that are drawn, n of all that are drawn, or all (None). A method that `reads_unlabelled` (SESAR with a decoder)
     sees the others as well, without their labels."""
     start: Weights | None = None
     """Weights whose encoder this training starts from (fine-tuning), and with it what `take_over` takes."""

@@ -5,14 +5,14 @@ The rows of other authors stand among the published cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from skelkit.augment import CropResize, JointJitter
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier
 from skelkit.recipes.interskeleton_settings import (
     augmentation,
     finetuning,
@@ -21,7 +21,7 @@ from skelkit.recipes.interskeleton_settings import (
     supervised,
     untrained,
 )
-from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
 from skelkit.train import SGD, Steps
 
 __all__ = ["augmentation", "everything", "finetuning", "pretraining", "setting", "supervised", "untrained"]
@@ -40,6 +40,9 @@ Without, the rate decides for whom 80 epochs are enough: of an untrained HCN, a 
 FRACTIONS = {"ntu60": (0.01, 0.05, 0.1, 0.2), "pku_mmd1": (0.01, 0.1)}
 """Shares of labels of Table 2; other data sets run 5, 10 and 20 %: 1 % would be less than a clip a class."""
 
+_experiments = partial(experiments, setting, pretraining)
+_cell = partial(Cell, "interskeleton")
+
 
 def _ablated(dataset: str) -> Sequence[str] | None:
     """Where the ablations run: cross-view of NTU RGB+D (Sec. 4.4), elsewhere the first split."""
@@ -53,40 +56,17 @@ def _asked(dataset: str) -> Sequence[str] | None:
 
 def _column(name: str, dataset: str, place: Place) -> str:
     """The column of a representation: its name, with the split's ending where that is not the data set's first."""
-    ending = place.column.removeprefix(f"{setting(dataset).title} ")
-    return name if ending == next(iter(setting(dataset).splits)) else f"{name}, {ending}"
+    return name if place.ending == next(iter(setting(dataset).splits)) else f"{name}, {place.ending}"
 
 
 def _linear(dataset: str) -> Any:
     return AugmentedLinear() if dataset in PAPERS_OWN else CACHED
 
 
-def _experiments(
-    dataset: str,
-    endings: Sequence[str] | None,
-    cells: Callable[[Place, Pretrain], Cells],
-    *,
-    tier: Tier = "paper",
-    variant: Variant = "paper",
-    seeds: int = 1,
-) -> list[Experiment]:
-    """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
-
-    def pretrain(place: Place, seed: int) -> Pretrain:
-        return partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
-
-    columns = places(setting(dataset), endings)
-    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
-
-
-def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:
-    return Cell("interskeleton", table, row, column, labels)
-
-
 def table1(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 1: linear evaluation of X_SEQ after inter-skeleton contrast with X_STG; the random encoder beside it."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for row, weights in (("This paper", pretrain()), ("random encoder", untrained(pretrain()))):
             yield _cell("Table 1", row, place.column), Evaluation(weights, _linear(dataset))
 
@@ -96,7 +76,7 @@ def table1(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 def table2(dataset: str = "ntu60", subsets: int = 5, **options: Any) -> list[Experiment]:
     """Table 2: X_SEQ fine-tuned on a share of the labels, in five random subsets, beside training on these alone."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for share in FRACTIONS.get(dataset, (0.05, 0.1, 0.2)):
             column, labels = f"{place.column} ({share:.0%})", f"{share:.0%}"
             for subset in range(subsets):
@@ -110,17 +90,19 @@ def table2(dataset: str = "ntu60", subsets: int = 5, **options: Any) -> list[Exp
 def table3(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 3: retrieval, the class of the nearest training clip by cosine similarity."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for row, weights in (("This paper", pretrain()), ("random encoder", untrained(pretrain()))):
             yield _cell("Table 3", row, place.column), Evaluation(weights, KNN())
 
     return _experiments(dataset, None, cells, **options)
 
 
-def table4(dataset: str = "pku_mmd2", sources: Sequence[str] = ("pku_mmd1", "ntu60"), **options: Any) -> list[Any]:
+def table4(
+    dataset: str = "pku_mmd2", sources: Sequence[str] = ("pku_mmd1", "ntu60"), **options: Any
+) -> list[Experiment]:
     """Table 4: X_SEQ pretrained on another data set (cross-subject), fine-tuned on this one."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for source in sources:
             weights = finetuning(pretraining(source, "xsub"), place.split, dataset=dataset)
             yield _cell("Table 4", "This paper", setting(source).title, "100%"), Evaluation(weights, OwnClassifier())
@@ -143,7 +125,7 @@ AUGMENTED = {
 def table5(dataset: str = "ntu60", names: Sequence[str] = REPRESENTATIONS, **options: Any) -> list[Experiment]:
     """Table 5 (and Fig. 6): augmentations of intra-skeleton contrast, for each representation."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for name in names:
             for row, (temporal, pose, jitter) in AUGMENTED.items():
                 steps = augmentation(
@@ -163,7 +145,7 @@ def table6(
 ) -> list[Experiment]:
     """Table 6: each representation alone, and beside others."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         alone = [(name,) for name in REPRESENTATIONS if any(name in names for names in sets)]
         for names in (*alone, *sets):
             row = f"Intra ({names[0]} only)" if len(names) == 1 else f"Inter ({', '.join(names)})"
@@ -177,7 +159,7 @@ def table6(
 def table7(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 7: X_SEQ trained on every label, from random weights and from pretrained ones."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         tuned = finetuning(pretrain(), place.split, seed=pretrain().seed)
         rows = {"This paper (supervised-only)": supervised(tuned), "This paper (with-pretraining)": tuned}
         for row, weights in rows.items():
@@ -189,7 +171,7 @@ def table7(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 8: the number |j| of jittered joints, as shares of NTU RGB+D's 25; jitter alone, X_IMG."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for joints in (2, 5, 10, 15, 20):
             steps = (CropResize(shortest=1.0, frames=setting(dataset).view), JointJitter(joints=joints / 25))
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
@@ -201,7 +183,7 @@ def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 def table9(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 9: the least share l_min of a crop; crop-resize alone, X_IMG."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         for least in (0.1, 0.3, 0.5):
             steps = (CropResize(shortest=least, frames=setting(dataset).view),)
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
@@ -213,7 +195,7 @@ def table9(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 def table10(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 10: one representation downstream, and two beside each other, after intra and after inter contrast."""
 
-    def cells(place: Place, pretrain: Any) -> Iterator[tuple[Cell, Evaluation]]:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         partner = {"X_IMG": ("X_IMG", "X_SEQ"), "X_STG": ("X_SEQ", "X_STG"), "X_SEQ": ("X_SEQ", "X_STG")}
         for name, pair in partner.items():
             yield _cell("Table 10", name, "Intra"), Evaluation(pretrain(names=(name,)), _linear(dataset), name)
@@ -228,17 +210,14 @@ def table10(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     return _experiments(dataset, _ablated(dataset), cells, **options)
 
 
-def comparison(table: str, dataset: str, **options: Any) -> list[Experiment]:
-    """A table by its published name, on any data set."""
-    return TABLES[table](dataset, **options)
-
-
-TABLES: dict[str, Callable[..., list[Experiment]]] = {
+TABLES: Tables = {
     f"Table {number}": make
     for number, make in enumerate(
         (table1, table2, table3, table4, table5, table6, table7, table8, table9, table10), start=1
     )
 }
+comparison = partial(by_name, TABLES)
+"""A table by its published name, on any data set."""
 
 
 def extensions() -> list[Experiment]:

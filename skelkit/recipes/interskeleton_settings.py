@@ -31,9 +31,11 @@ class Setting:
     title: str
     """The data set's name in the columns."""
     splits: dict[str, str]
-    """The column's ending -> split; of a split "folds" there are five."""
+    """The column's ending -> split."""
     queue: int
     """K, the number of negative keys of each representation."""
+    folds: int = 5
+    """How many the split "folds" has."""
     epochs: int = 450
     """Epochs of pretraining."""
     view: int = FRAMES

@@ -5,14 +5,14 @@ The rows of other authors stand among the published cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from skelkit.evaluate.cluster import Cluster
 from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.linear import Linear
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, PerClass, Tier, Variant, Weights
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, PerClass
 from skelkit.recipes.longt_gan_settings import (
     autoencoder,
     finetuning,
@@ -22,7 +22,7 @@ from skelkit.recipes.longt_gan_settings import (
     unsupervised_lstm,
     untrained,
 )
-from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
 from skelkit.train import SGD, Adam, Steps
 
 __all__ = [
@@ -40,37 +40,18 @@ CACHED = Linear(SGD(lr=0.1), Steps(100, drops=(0.6, 0.8)), batch=16, standardise
 """A linear evaluation on standardised features, as our own extensions take it: at 5e-4 fifty epochs of two hundred
 clips would not be enough for anybody."""
 
+_experiments = partial(experiments, setting, pretraining)
+_cell = partial(Cell, "longt_gan")
+
 
 def _linear(dataset: str) -> Linear:
     return LINEAR if dataset in PAPERS_OWN else CACHED
 
 
-def _experiments(
-    dataset: str,
-    endings: Sequence[str] | None,
-    cells: Callable[[Place, Pretrain], Cells],
-    *,
-    tier: Tier = "paper",
-    variant: Variant = "paper",
-    seeds: int = 1,
-) -> list[Experiment]:
-    """What `cells` makes of each place and seed; it is handed `pretraining` of that place."""
-
-    def pretrain(place: Place, seed: int) -> Pretrain:
-        return partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
-
-    columns = places(setting(dataset), endings, setting(dataset).folds)
-    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
-
-
-def _cell(table: str, row: str, column: str, labels: str = "0%") -> Cell:
-    return Cell("longt_gan", table, row, column, labels)
-
-
 def _scenarios(table: str, dataset: str, endings: Sequence[str] | None = None, **options: Any) -> list[Experiment]:
     """The three scenarios of Tables 1 and 2 (frozen encoder, pretrained encoder, supervised), and the random one."""
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         ours = pretrain()
         frozen = {"U: Ours": ours, "U: Autoencoder": autoencoder(ours), "random encoder": untrained(ours)}
         for row, weights in frozen.items():
@@ -113,9 +94,8 @@ def table3(dataset: str = "cmu", endings: Sequence[str] | None = None, **options
     """
     first = next(iter(setting(dataset).splits))
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
-        ending = place.column.removeprefix(setting(dataset).title).lstrip()
-        apart = "" if ending == first else f", {ending}"
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
+        apart = "" if place.ending == first else f", {place.ending}"
         read_outs = (("Acc.(S)", _linear(dataset)), ("Acc.(U)", Cluster()))
         for row, changes in ABLATION.items():
             weights = pretrain(**changes)
@@ -140,7 +120,7 @@ def figure3(
     """
     given = setting(dataset)
 
-    def cells(place: Place, pretrain: Callable[..., Weights]) -> Cells:
+    def cells(place: Place, pretrain: Pretrain) -> Cells:
         panel = place.column.replace(given.title, given.panel or given.title, 1)
         for clips in given.few:
             labels = f"{clips} a class"
@@ -157,17 +137,14 @@ def figure3(
     return _experiments(dataset, endings, cells, **options)
 
 
-def comparison(table: str, dataset: str, **options: Any) -> list[Experiment]:
-    """A table by its published name, on any data set."""
-    return TABLES[table](dataset, **options)
-
-
-TABLES: dict[str, Callable[..., list[Experiment]]] = {
+TABLES: Tables = {
     "Table 1": table1,
     "Table 2": table2,
     "Table 3": table3,
     "Figure 3": figure3,
 }
+comparison = partial(by_name, TABLES)
+"""A table by its published name, on any data set."""
 
 
 def extensions() -> list[Experiment]:

@@ -1,19 +1,22 @@
-"""The columns of a table: a data set's splits, and the folds of a split; and the experiments of a table's cells."""
+"""What every recipe is written with: the columns of a table, the experiments of its cells, and tables by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from functools import partial
+from itertools import product
+from typing import Any, Protocol, runtime_checkable
 
+from skelkit.files import SkelkitError
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Tier, Variant, Weights
 from skelkit.recipes.tiers import at_tier
 
 
 @runtime_checkable
 class Titled(Protocol):
-    """What a paper's settings know of a data set: its name in the tables, and its columns' endings by split."""
+    """What a paper's settings know of a data set: its name in the tables, its columns' endings by split, its folds."""
 
     @property
     def title(self) -> str: ...
@@ -21,48 +24,74 @@ class Titled(Protocol):
     @property
     def splits(self) -> dict[str, str]: ...
 
+    @property
+    def folds(self) -> int: ...
+
 
 @dataclass(frozen=True)
 class Place:
-    """One column of a table: a split, and a fold of it (a column of folds shows their mean)."""
+    """Where a cell is measured: a split of a data set, and a fold of it."""
 
-    column: str
-    """Its heading: the data set's title and the split's ending."""
+    title: str
+    """The data set's name in the columns."""
+    ending: str
+    """What a column adds to it: the split's name there."""
     split: str
     """As `data.protocols.split` takes it."""
     fold: int | None = None
     """The test fold, from 0; None: the split has none."""
 
+    @property
+    def column(self) -> str:
+        """Title and ending: a column of folds shows their mean."""
+        return f"{self.title} {self.ending}".strip()
 
-def places(setting: Titled, endings: Sequence[str] | None = None, folds: int = 5) -> Iterator[Place]:
-    """The columns of a data set, or those of the named endings. folds: how many the split "folds" has."""
+
+def places(setting: Titled, endings: Sequence[str] | None = None) -> Iterator[Place]:
+    """The splits of a data set, or those of the named endings, with their folds."""
     for ending, split in setting.splits.items():
         if endings is None or ending in endings:
             drawn = re.fullmatch(r"(\d+)-fold", split)
-            many = int(drawn[1]) if drawn else folds
+            many = int(drawn[1]) if drawn else setting.folds
             for fold in range(many) if drawn or split == "folds" else [None]:
-                yield Place(f"{setting.title} {ending}".strip(), split, fold)
+                yield Place(setting.title, ending, split, fold)
 
 
 Cells = Iterator[tuple[Cell, Evaluation]]
 Pretrain = Callable[..., Weights]
+Tables = dict[str, Callable[..., list[Experiment]]]
+"""A paper's tables by their published names: functions of a data set, by default the paper's own."""
 
 
 def experiments(
-    columns: Iterable[Place],
-    pretrain: Callable[[Place, int], Pretrain],
+    setting: Callable[[str], Titled],
+    pretraining: Pretrain,
+    dataset: str,
+    endings: Sequence[str] | None,
     cells: Callable[[Place, Pretrain], Cells],
     *,
-    tier: Tier,
-    variant: Variant,
-    seeds: int,
+    tier: Tier = "paper",
+    variant: Variant = "paper",
+    seeds: int = 1,
 ) -> list[Experiment]:
-    """What `cells` makes of each place and seed; it is handed what `pretrain` makes of them."""
-    found, columns = [], list(columns)
-    for seed in range(seeds):
-        for place in columns:
-            for cell, evaluation in cells(place, pretrain(place, seed)):
-                if evaluation.weights.data.split != place.split:  # pretraining has a training set of its own
-                    evaluation = replace(evaluation, split=place.split)
-                found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
+    """What `cells` makes of each place and seed; it is handed the paper's `pretraining` of that place.
+
+    A recipe binds the first two, which are the paper's. endings: of some splits alone, None: of all.
+    """
+    knobs = {} if variant == "paper" else {"variant": variant}  # a paper without released code knows no other
+    found = []
+    for seed, place in product(range(seeds), places(setting(dataset), endings)):
+        pretrain = partial(pretraining, dataset, place.split, place.fold, seed, **knobs)
+        for cell, evaluation in cells(place, pretrain):
+            if evaluation.weights.data.split != place.split:  # pretraining has a training set of its own
+                evaluation = replace(evaluation, split=place.split)
+            found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
     return found
+
+
+def by_name(tables: Tables, table: str, dataset: str, **options: Any) -> list[Experiment]:
+    """A table by its published name, on any data set; a recipe binds its own `TABLES`. Raises SkelkitError for a table
+    that it does not have."""
+    if table not in tables:
+        raise SkelkitError(f"no experiments make {table!r}; choose one of {', '.join(tables)}")
+    return tables[table](dataset, **options)

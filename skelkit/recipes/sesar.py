@@ -5,7 +5,7 @@ The rows of other authors stand among the published cells alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,18 +14,12 @@ from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.models.decoder import WeakDecoder
-from skelkit.recipes.experiment import Cell, Drawn, Evaluation, Experiment, OwnClassifier, Tier, Variant
-from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
-from skelkit.recipes.sesar_settings import (
-    asking,
-    baseline,
-    budgets,
-    pretraining,
-    setting,
-    strategies,
-    untrained,
-)
+from skelkit.recipes.experiment import Cell, Drawn, Evaluation, Experiment, OwnClassifier
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
+from skelkit.recipes.sesar_settings import asking, baseline, budgets, pretraining, setting, strategies, untrained
 from skelkit.train import SGD, Steps
+
+__all__ = ["asking", "baseline", "budgets", "everything", "pretraining", "setting", "strategies", "untrained"]
 
 PAPERS_OWN = ("uwa3d", "nw_ucla", "ntu60")
 OURS = ("utd_mhad", "msr_action3d")
@@ -35,21 +29,8 @@ CACHED = Linear(SGD(lr=0.1), Steps(100, drops=(0.6, 0.8)), batch=16, standardise
 OUTSIDE = ("margin", "BADGE", "TypiClust")
 """Strategies that the paper does not have; scikit-activeml's."""
 
-
-def _experiments(
-    dataset: str,
-    endings: Sequence[str] | None,
-    cells: Callable[[Place, Pretrain], Cells],
-    *,
-    tier: Tier = "paper",
-    variant: Variant = "paper",
-    seeds: int = 1,
-) -> list[Experiment]:
-    def pretrain(place: Place, seed: int) -> Pretrain:
-        return partial(pretraining, dataset, place.split, place.fold, seed, variant=variant)
-
-    columns = places(setting(dataset), endings)
-    return experiments(columns, pretrain, cells, tier=tier, variant=variant, seeds=seeds)
+_experiments = partial(experiments, setting, pretraining)
+_cell = partial(Cell, "sesar")
 
 
 def _table(
@@ -78,9 +59,9 @@ def _table(
                 if outside or row not in OUTSIDE:
                     rows[row] = asking(start, budgets(given, many), strategy, variant=variant)
             for row, weights in rows.items():
-                yield Cell("sesar", table, row, _column(many) + ending, share), Evaluation(weights, OwnClassifier())
+                yield _cell(table, row, _column(many) + ending, share), Evaluation(weights, OwnClassifier())
             for row, weights in (("random encoder", untrained(start)), ("Predict & Cluster, linear", start)):
-                cell = Cell("sesar", table, row, _column(many) + ending, share)
+                cell = _cell(table, row, _column(many) + ending, share)
                 yield cell, Evaluation(weights, CACHED, labels=Drawn(many))
 
     return _experiments(dataset, endings, cells, **options)
@@ -116,11 +97,8 @@ def figure3(dataset: str = "nw_ucla", endings: Sequence[str] | None = None, **op
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:
         weights = asking(pretrain(), rounds, strategies(given)["SESAR-KT"], variant=variant)
-        ending = f", {place.column}" if place.column else ""
-        yield (
-            Cell("sesar", "Fig. 3", "SESAR-KT", f"{rounds[-1]} labels{ending}", "30%"),
-            Evaluation(weights, OwnClassifier()),
-        )
+        ending = f", {place.ending}" if place.ending else ""
+        yield _cell("Fig. 3", "SESAR-KT", f"{rounds[-1]} labels{ending}", "30%"), Evaluation(weights, OwnClassifier())
 
     return _experiments(dataset, endings, cells, **options)
 
@@ -131,13 +109,13 @@ def predict_cluster(dataset: str = "nw_ucla", endings: Sequence[str] | None = No
     kinds = {"P&C-FS": WeakDecoder("fixed state"), "P&C-FW": WeakDecoder("fixed weights")}
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:
-        column = f"1-NN {place.column}".rstrip()
+        column = f"1-NN {place.ending}".rstrip()
         for row, decoder in kinds.items():
             weights = pretrain(decoder=decoder)
-            yield Cell("sesar", "Predict & Cluster", row, column), Evaluation(weights, KNN())
-            yield Cell("sesar", "Predict & Cluster", f"{row} + AEC", column), Evaluation(weights, CompressedKNN())
+            yield _cell("Predict & Cluster", row, column), Evaluation(weights, KNN())
+            yield _cell("Predict & Cluster", f"{row} + AEC", column), Evaluation(weights, CompressedKNN())
         random = untrained(pretrain())
-        yield Cell("sesar", "Predict & Cluster", "random encoder", column), Evaluation(random, KNN())
+        yield _cell("Predict & Cluster", "random encoder", column), Evaluation(random, KNN())
 
     return _experiments(dataset, endings, cells, **options)
 
@@ -158,18 +136,13 @@ def cross_entropies(dataset: str = "nw_ucla", endings: Sequence[str] | None = No
         for row, weights in found.items():
             for how in ("sum", "mean"):
                 changed = replace(weights, method=replace(weights.method, cross_entropy=how))
-                cell = Cell("sesar", "Cross-entropy", f"{row}, {how}", _column(many) + ending, share)
+                cell = _cell("Cross-entropy", f"{row}, {how}", _column(many) + ending, share)
                 yield cell, Evaluation(changed, OwnClassifier())
 
     return _experiments(dataset, endings, cells, **options)
 
 
-def comparison(table: str, dataset: str, **options: Any) -> list[Experiment]:
-    """A table by its published name, on any data set."""
-    return TABLES[table](dataset, **options)
-
-
-TABLES: dict[str, Callable[..., list[Experiment]]] = {
+TABLES: Tables = {
     "Table 1": table1,
     "Table 2": table2,
     "Table 3": table3,
@@ -177,6 +150,8 @@ TABLES: dict[str, Callable[..., list[Experiment]]] = {
     "Predict & Cluster": predict_cluster,
     "Cross-entropy": cross_entropies,
 }
+comparison = partial(by_name, TABLES)
+"""A table by its published name, on any data set."""
 
 
 def extensions() -> list[Experiment]:

@@ -37,6 +37,8 @@ class Setting:
     """The column's ending -> split."""
     labels: dict[int, str]
     """Labels of each column, as printed -> their share of the training clips, as printed."""
+    folds: int = 5
+    """How many the split "folds" has."""
     classes: int = 10
     """C; k-means makes at most 2C clusters."""
     decay: int = 1000

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 from skelkit.augment import CropResize
-from skelkit.data.datasets import PARTS, READERS
+from skelkit.data.library import is_known
 from skelkit.data.views import Whole
 from skelkit.evaluate.active import ActiveLearning, evenly
 from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
-from skelkit.methods.ascal import ASCALConfig
-from skelkit.methods.autoencoder import AutoencoderConfig
-from skelkit.methods.byol import BYOLConfig
-from skelkit.methods.interskeleton import InterSkeletonConfig
-from skelkit.methods.longt_gan import LongTGANConfig
-from skelkit.methods.predict_cluster import PredictClusterConfig
-from skelkit.methods.sesar import SESARConfig
 from skelkit.models.representations import Representations
 from skelkit.recipes.experiment import Data, Drawn, Experiment, Tier, Weights
 from skelkit.train import Training
@@ -126,15 +119,15 @@ def _shorter(weights: Weights, limits: Limits) -> Weights:
 
 
 def _quicker(weights: Weights, limits: Limits) -> Training:
-    """At most so many epochs. Predict & Cluster and SESAR, whose published rate of 1e-4 would need thousands of steps
-    of any width, take a rate as many times higher as they are narrower, in as many times fewer epochs and 16 bit.
+    """At most so many epochs. A method whose rate goes by the width takes one as many times higher as its encoder is
+    narrower, in as many times fewer epochs and 16 bit.
 
     Adam moves every weight by about its rate a step, and a unit adds up what its width of inputs has moved: a narrower
     network needs a higher rate to move as fast.
     """
     training, epochs = weights.training, weights.training.schedule.epochs
-    if isinstance(weights.method, PredictClusterConfig | SESARConfig):
-        encoder: Any = weights.encoder
+    encoder: Any = weights.encoder
+    if getattr(weights.method, "rate_by_width", False) and hasattr(encoder, "width"):
         part = _narrower(encoder, limits).width / encoder.width
         optimiser = replace(training.optimiser, lr=training.optimiser.lr / part)
         training, epochs = replace(training, optimiser=optimiser, bf16=True), round(epochs * part) or min(epochs, 1)
@@ -154,28 +147,25 @@ def _fewer_rounds(active: ActiveLearning, limits: Limits) -> ActiveLearning:
     return replace(active, budgets=evenly(limits.labels, min(2, len(active.budgets))))
 
 
-def _narrower(encoder: Any, limits: Limits) -> Any:
-    if isinstance(encoder, Representations):
-        return Representations(tuple((name, _narrower(each, limits)) for name, each in encoder.encoders))
-    if not hasattr(encoder, "width"):
-        return encoder
-    return replace(encoder, width=min(encoder.width, max(8, int(encoder.width * limits.narrower))))
+def _narrower(network: Any, limits: Limits) -> Any:
+    if isinstance(network, Representations):
+        return Representations(tuple((name, _narrower(each, limits)) for name, each in network.encoders))
+    if not hasattr(network, "width"):
+        return network
+    return replace(network, width=min(network.width, max(8, int(network.width * limits.narrower))))
 
 
 def _lighter(method: Any, limits: Limits) -> Any:
-    if isinstance(method, ASCALConfig | InterSkeletonConfig):
-        queue, head_dim = min(method.queue, limits.queue), min(method.head_dim, limits.head_dim)
-        method = replace(method, queue=queue, head_dim=head_dim)
-    if isinstance(method, BYOLConfig):
-        head_dim, hidden = min(method.head_dim, limits.head_dim), min(method.hidden, limits.hidden)
-        method = replace(method, head_dim=head_dim, hidden=hidden)
-    if isinstance(method, LongTGANConfig | AutoencoderConfig):
-        method = replace(method, decoder=_narrower(method.decoder, limits))
-    if isinstance(method, LongTGANConfig):
-        method = replace(method, discriminator=_narrower(method.discriminator, limits))
-    if hasattr(method, "steps"):
-        method = replace(method, steps=tuple(_fewer_frames(step, limits) for step in method.steps))
-    return method
+    """Whichever method it is: fields say by their names what they are, and networks among them have a width."""
+
+    def lighter(name: str, value: Any) -> Any:
+        if name in ("queue", "head_dim", "hidden"):
+            return min(value, getattr(limits, name))
+        if name == "steps":
+            return tuple(_fewer_frames(step, limits) for step in value)
+        return _narrower(value, limits)
+
+    return replace(method, **{field.name: lighter(field.name, getattr(method, field.name)) for field in fields(method)})
 
 
 def _fewer_frames(step: Any, limits: Limits) -> Any:
@@ -190,7 +180,7 @@ def _smaller(data: Data, limits: Limits) -> Data:
         return view and replace(view, frames=min(view.frames, most))
 
     data = replace(data, view=shorter(data.view), eval_view=shorter(data.eval_view), clips=limits.clips)
-    if not limits.synthetic or data.name not in (*READERS, *PARTS) or data.name == "synthetic":
+    if not limits.synthetic or not is_known(data.name):
         return data
     known = data.split in ("xsub", "xview", "xset") or (data.split == "folds" and (data.fold or 0) < FOLDS)
     return replace(data, name="synthetic", split=data.split if known else "xsub")
