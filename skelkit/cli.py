@@ -137,9 +137,10 @@ def _run_pending(arguments: argparse.Namespace) -> int:
         raise SkelkitError(f"{', '.join(given)}: of notebooks alone; a pending training is as its recipe has it")
     if arguments.jobs > 1 and not arguments.budget:
         raise SkelkitError(f"-j {arguments.jobs}: without --budget pending cells are only listed; add --budget 20m")
+    budget = arguments.budget and seconds(arguments.budget)
     jobs = pending.pending(arguments.papers)
-    if arguments.budget:
-        done, failed = pending.run(jobs, budget=seconds(arguments.budget), processes=arguments.jobs)
+    if budget:
+        done, failed = pending.run(jobs, budget=budget, processes=arguments.jobs)
         print(f"{done} of {len(jobs)} pending trainings done, {failed} failed; their rows are in results/rows")
         return int(failed > 0)
     for job in jobs:
