@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from skelkit.report import published, results
-from skelkit.report.leads import Lead, by_seed, lead
+from skelkit.report.leads import Lead, lead
 from skelkit.report.results import Row
+from skelkit.report.words import against, in_short, line, listed, printed, rows_on, value, why_is_open
 
 
 @dataclass(frozen=True)
@@ -69,56 +70,6 @@ def title(dataset: str) -> str:
     return _TITLES.get(dataset, dataset)
 
 
-def _of(rows: list[Row], dataset: str, tier: str, split: str = "", tables: Iterable[str] = ()) -> list[Row]:
-    """The rows on one data set (and split, and tables) at one tier, last epoch."""
-    found = [r for r in rows if (r.dataset, r.tier, r.selection, r.variant) == (dataset, tier, "last", "paper")]
-    return [r for r in found if split in ("", r.split) and (not tables or r.table in tables)]
-
-
-def _value(rows: list[Row], row: str, column: str, metric: str = "top-1", form: str = ".1f") -> str:
-    """A cell as text: mean ± sd over seeds, the value of one seed, or "not run"."""
-    seeds = by_seed([r for r in rows if (r.row, r.column) == (row, column)], metric)["value"]
-    if seeds.empty:
-        return "not run"
-    spread = f" ± {seeds.std():{form}}" if len(seeds) > 1 else ""
-    return f"{seeds.mean():{form}}{spread}"
-
-
-def _against(found: Lead, other: str) -> str:
-    return f"{found.verdict} {other} ({found})"
-
-
-def _listed(leads: dict[str, Lead]) -> str:
-    """Named leads by what they tell: "above: a (+3.1 ± 1.2, n = 3); not told apart: b (...)"."""
-    groups = []
-    for verdict in ("above", "not told apart from", "below"):
-        named = [f"{name} ({each})" for name, each in leads.items() if each.verdict == verdict]
-        groups += [f"{verdict.removesuffix(' from')}: {', '.join(named)}"] if named else []
-    return "; ".join(groups) or "not run"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _kind(found: Lead) -> str:
-    """A lead in two or three words."""
-    if found.verdict in ("above", "below"):
-        sure = "" if abs(found.mean) > 1.5 * found.half else "perhaps "
-        return sure + ("a gain" if found.mean > 0 else "a loss")
-    return "no difference seen" if found.seeds else "not run"
-
-
-def _open(*found: Lead) -> str:
-    return "; why is open" if any(each.verdict == "below" for each in found) else ""
-
-
-def _printed(paper: str, table: str, row: str, column: str, metric: str = "top-1") -> float:
-    cells = published.cells(paper)
-    cell = (cells["table"] == table) & (cells["row"] == row) & (cells["column"] == column) & (cells["metric"] == metric)
-    return float(cells.loc[cell, "value"].iloc[0])
-
-
 def _ascal(rows: list[Row]) -> Prose:
     table = published.compare("ascal", "Table V", rows)
     counts = table.loc[table["published"].notna(), "status"].value_counts()
@@ -132,8 +83,8 @@ def _ascal(rows: list[Row]) -> Prose:
         beside = "" if pd.isna(of["published"]) else f" (published {of['published']:.1f}: {of['status']})"
         return f"{of['ours']:.1f}{spread} %{beside}"
 
-    sbu = [replace(r, column="folds") for r in _of(rows, "sbu", "paper", tables=["Table V"])]
-    ucla = _of(rows, "nw_ucla", "paper", _LEAKFREE)
+    sbu = [replace(r, column="folds") for r in rows_on(rows, "sbu", "paper", tables=["Table V"])]
+    ucla = rows_on(rows, "nw_ucla", "paper", _LEAKFREE)
 
     def over(rows: list[Row], column: str, row: str, metric: str) -> Lead:
         return lead(rows, (row, column), ("random encoder", column), metric)
@@ -143,29 +94,29 @@ def _ascal(rows: list[Row]) -> Prose:
     plus_there = over(ucla, "V3, leak-free", "Ours (CAE+)", "top-1")
     reproduced = counts.get("reproduced", 0)
     return Prose(
-        finding=f"{reproduced} of {counts.sum()} cells of Table V reproduced; by kNN, over random: {_kind(near)}",
-        short=_line(
+        finding=f"{reproduced} of {counts.sum()} cells of Table V reproduced; by kNN, over random: {in_short(near)}",
+        short=line(
             f"""On SBU at tier `paper`, {reproduced} of Table V's {counts.sum()} cells are reproduced,
             {counts.get("higher", 0)} come out higher and {counts.get("lower", 0)} lower. The averages: CAE
             {said("Ours (CAE)")}, CAE+ {said("Ours (CAE+)")}, the random encoder {said("random encoder")}. By a
-            linear classifier CAE is {_against(linear, "the random encoder")}, by the nearest neighbour
-            {_against(near, "it")}."""
+            linear classifier CAE is {against(linear, "the random encoder")}, by the nearest neighbour
+            {against(near, "it")}."""
         ),
-        long=_line(
+        long=line(
             f"""The supervised baselines average
             {"; ".join(f"{row} {said(row)}" for row in ("RNN", "GRU", "LSTM"))}. What the unit of the coordinates
             has to do with AS-CAL's numbers stands in `notebooks/ascal/tables.ipynb`. On leak-free NW-UCLA, which
-            the paper does not use, CAE is {_against(linear_there, "the random encoder")} by a linear classifier and
-            {_against(near_there, "it")} by the nearest neighbour; CAE+ is
-            {_against(plus_there, "the random encoder")} by a linear classifier."""
+            the paper does not use, CAE is {against(linear_there, "the random encoder")} by a linear classifier and
+            {against(near_there, "it")} by the nearest neighbour; CAE+ is
+            {against(plus_there, "the random encoder")} by a linear classifier."""
         ),
     )
 
 
 def _interskeleton(rows: list[Row]) -> Prose:
     every, none, random = "Temporal Crop-resize + Pose + Joint Jitter", "No augmentation", "random encoder"
-    free, utd = _of(rows, "nw_ucla", "reduced", _LEAKFREE), _of(rows, "utd_mhad", "reduced")
-    leaky = _of(rows, "nw_ucla", "reduced", "xview-v3")
+    free, utd = rows_on(rows, "nw_ucla", "reduced", _LEAKFREE), rows_on(rows, "utd_mhad", "reduced")
+    leaky = rows_on(rows, "nw_ucla", "reduced", "xview-v3")
 
     def image(rows: list[Row], one: str, other: str) -> Lead:
         return lead(rows, (one, "X_IMG"), (other, "X_IMG"))
@@ -173,24 +124,24 @@ def _interskeleton(rows: list[Row]) -> Prose:
     augmented, partner = image(free, every, none), image(free, "Inter (X_IMG, X_SEQ)", "Intra (X_IMG only)")
     abroad, abroad_beside = image(utd, every, random), image(utd, "Inter (X_IMG, X_SEQ)", random)
     shear, crop = image(free, "Pose", every), image(free, "Temporal Crop-resize", none)
-    with_, without = (_printed("interskeleton", "Table 5", row, "X_IMG") for row in (every, none))
+    with_, without = (printed("interskeleton", "Table 5", row, "X_IMG") for row in (every, none))
     both = {(r.row, r.column) for r in free} & {(r.row, r.column.removesuffix(", V3")) for r in leaky}
     raised = [lead([*free, *leaky], (row, f"{column}, V3"), (row, column)).mean for row, column in both] or [0.0]
     copies = max((r.n_train for r in leaky), default=0) - max((r.n_train for r in free), default=0)
     return Prose(
-        finding=f"augmentations: {_kind(augmented)}; a partner: {_kind(partner)}",
-        short=_line(
+        finding=f"augmentations: {in_short(augmented)}; a partner: {in_short(partner)}",
+        short=line(
             f"""On leak-free NW-UCLA at tier `reduced`, X_IMG (HCN) pretrained with all augmentations has
-            {_value(free, every, "X_IMG")} %: {_against(image(free, every, random), "the random encoder")}, and
-            {_against(augmented, "pretraining without augmentation")}; the paper has {with_:.1f} with them and
-            {without:.1f} without on NTU RGB+D 60. A GRU beside it is {_against(partner, "none")}. On UTD-MHAD the
-            same pretraining is {_against(abroad, "its random encoder")}{_open(abroad)}."""
+            {value(free, every, "X_IMG")} %: {against(image(free, every, random), "the random encoder")}, and
+            {against(augmented, "pretraining without augmentation")}; the paper has {with_:.1f} with them and
+            {without:.1f} without on NTU RGB+D 60. A GRU beside it is {against(partner, "none")}. On UTD-MHAD the
+            same pretraining is {against(abroad, "its random encoder")}{why_is_open(abroad)}."""
         ),
-        long=_line(
-            f"""On leak-free NW-UCLA shear alone is {_against(shear, "all augmentations together")}, and cropping
-            alone {_against(crop, "none")}. On UTD-MHAD, which the paper does not use, X_IMG has
-            {_value(utd, every, "X_IMG")} %, its random encoder {_value(utd, random, "X_IMG")}; with the partner
-            X_IMG is {_against(abroad_beside, "it")}. The standard split of NW-UCLA, with copies of {copies} test
+        long=line(
+            f"""On leak-free NW-UCLA shear alone is {against(shear, "all augmentations together")}, and cropping
+            alone {against(crop, "none")}. On UTD-MHAD, which the paper does not use, X_IMG has
+            {value(utd, every, "X_IMG")} %, its random encoder {value(utd, random, "X_IMG")}; with the partner
+            X_IMG is {against(abroad_beside, "it")}. The standard split of NW-UCLA, with copies of {copies} test
             clips among the classifier's training clips, adds {min(raised):.0f} to {max(raised):.0f} points to every
             one of these numbers, the random encoder's too: compare leak-free rows only."""
         ),
@@ -198,7 +149,7 @@ def _interskeleton(rows: list[Row]) -> Prose:
 
 
 def _byol(rows: list[Row]) -> Prose:
-    free, column = _of(rows, "nw_ucla", "reduced", _LEAKFREE), "NW-UCLA V3, leak-free"
+    free, column = rows_on(rows, "nw_ucla", "reduced", _LEAKFREE), "NW-UCLA V3, leak-free"
     best, one_view = "All augmentations", "Without MVS: All augmentations"
     symmetric = "Without Asymm. Aug.: Only aggressive augmentation"
     plain, mild = (f"Baseline BYOL: Only {kind} augmentation" for kind in ("aggressive", "conservative"))
@@ -208,11 +159,11 @@ def _byol(rows: list[Row]) -> Prose:
         return lead(free, (one, column), (other, column))
 
     def paper(other: str) -> str:
-        ours, theirs = (_printed("byol", "Table 2", row, "NTU-60 (CS)") for row in (best, other))
+        ours, theirs = (printed("byol", "Table 2", row, "NTU-60 (CS)") for row in (best, other))
         return f"{ours - theirs:+.1f}"
 
     def said(row: str) -> str:
-        return _value(free, row, column)
+        return value(free, row, column)
 
     asymmetry, views = over(best, symmetric), over(best, one_view)
     tuned, scratch, student = "Ours 1x", "ST-GCN (sup.)", "Ours 1x, distilled"
@@ -222,27 +173,27 @@ def _byol(rows: list[Row]) -> Prose:
     )
     clips = max((r.n_train for r in free), default=0)
     return Prose(
-        finding=f"asymmetric pipelines: {_kind(asymmetry)}; viewpoints: {_kind(views)}",
-        short=_line(
+        finding=f"asymmetric pipelines: {in_short(asymmetry)}; viewpoints: {in_short(views)}",
+        short=line(
             f"""On leak-free NW-UCLA at tier `reduced`, the paper's best setting (asymmetric pipelines and
             viewpoints) has {said(best)} %, one aggressive pipeline without viewpoints {said(plain)}, the supervised
             ST-GCN {said("ST-GCN (sup.)")}, the random encoder {said(random)}, and {said(settled)} once its norms
-            are settled. The best setting is {_against(asymmetry, "the same without asymmetry")} and
-            {_against(views, "the same without viewpoints")}, where the paper gains by both ({paper(symmetric)} and
-            {paper(one_view)} on NTU RGB+D 60){_open(asymmetry, views)}."""
+            are settled. The best setting is {against(asymmetry, "the same without asymmetry")} and
+            {against(views, "the same without viewpoints")}, where the paper gains by both ({paper(symmetric)} and
+            {paper(one_view)} on NTU RGB+D 60){why_is_open(asymmetry, views)}."""
         ),
-        long=_line(
-            f"""Without viewpoints asymmetry is {_against(over(one_view, plain), "none")}; without asymmetry
-            viewpoints are {_against(over(symmetric, plain), "none")}. Without viewpoints, the conservative pipeline
+        long=line(
+            f"""Without viewpoints asymmetry is {against(over(one_view, plain), "none")}; without asymmetry
+            viewpoints are {against(over(symmetric, plain), "none")}. Without viewpoints, the conservative pipeline
             for one of the two networks has {said(one_view)} %, for both {said(mild)}. An ST-GCN as it is
             initialised, whose norms do nothing, hands on little but the mean pose; with its norms settled on the
             clips it is where learning starts. One aggressive pipeline is
-            {_against(over(plain, settled), "that start")} and
-            {_against(over(plain, random), "the network as initialised")}. It has seen {EPOCHS["byol"]} epochs of
+            {against(over(plain, settled), "that start")} and
+            {against(over(plain, random), "the network as initialised")}. It has seen {EPOCHS["byol"]} epochs of
             {clips:,} clips by then, the paper's network {EPOCHS["byol, paper"]:,} epochs of NTU RGB+D: of the
             method at its own length these rows say nothing. Fine-tuned on a share of the labels, against the same
-            ST-GCN trained on them from random weights: {_listed(few)}. Its distilled student against it:
-            {_listed(distilled)}. The pairs of viewpoints are mostly one performance cut
+            ST-GCN trained on them from random weights: {listed(few)}. Its distilled student against it:
+            {listed(distilled)}. The pairs of viewpoints are mostly one performance cut
             apart for each camera (`notebooks/byol/ablations.ipynb`), and sampling them takes fewer steps in as many
             epochs."""
         ),
@@ -254,40 +205,40 @@ EPOCHS = {"byol": 100, "byol, paper": 1600, "longt_gan": 200}
 
 
 def _longt_gan(rows: list[Row]) -> Prose:
-    hdm05, column = _of(rows, "hdm05_11", "reduced", "xsub"), "HDM05, 11 classes cross-actor"
+    hdm05, column = rows_on(rows, "hdm05_11", "reduced", "xsub"), "HDM05, 11 classes cross-actor"
     joint, element, blind = "Ours (w/ F), joint loss", "Ours (w/ F), element-wise loss", "Ours (w/o F), joint loss"
 
     def said(row: str) -> str:
-        return _value(hdm05, row, column)
+        return value(hdm05, row, column)
 
     def error(row: str) -> str:
-        return _value(hdm05, row, "MSE", "MSE", ".3f")
+        return value(hdm05, row, "MSE", "MSE", ".3f")
 
     def over(row: str) -> Lead:
         return lead(hdm05, ("U: Ours", column), (row, column))
 
     random, adversarial = over("random encoder"), lead(hdm05, (joint, "Acc.(S)"), (element, "Acc.(S)"))
-    with_, without = (_printed("longt_gan", "Table 3", row, "MSE", "MSE") for row in (joint, blind))
+    with_, without = (printed("longt_gan", "Table 3", row, "MSE", "MSE") for row in (joint, blind))
     sizes = [f"{n} a class" for n in (1, 2, 4, 8)]
     few = {at: lead(hdm05, ("S+P: Ours", f"{column}, {at}"), ("S: Ours", f"{column}, {at}")) for at in sizes}
     least = min(few.values(), key=lambda found: (found.mean - found.half) if found.seeds else -float("inf"))
     return Prose(
-        finding=f"few labels: {_kind(least)}; adversarial loss: {_kind(adversarial)}",
-        short=_line(
+        finding=f"few labels: {in_short(least)}; adversarial loss: {in_short(adversarial)}",
+        short=line(
             f"""On HDM05's eleven whole classes across actors at tier `reduced`
             ({max((r.n_test for r in hdm05), default=0)} test clips), the frozen representation has
             {said("U: Ours")} %, the autoencoder's {said("U: Autoencoder")}, the random encoder
             {said("random encoder")}, a network trained on the labels {said("S: Ours")}: it is
-            {_against(random, "the random encoder")}. Few labels with pretraining against few without (Fig. 3, one
-            pretraining, several draws of the labels): {_listed(few)}. With the representation the inpainting error
+            {against(random, "the random encoder")}. Few labels with pretraining against few without (Fig. 3, one
+            pretraining, several draws of the labels): {listed(few)}. With the representation the inpainting error
             is {error(joint)} instead of {error(blind)} (no interval; published, on CMU: {with_:.2f} and {without:.2f});
             the adversarial loss is
-            {_against(adversarial, "none")} in accuracy."""
+            {against(adversarial, "none")} in accuracy."""
         ),
-        long=_line(
+        long=line(
             f"""A quarter of the width, {EPOCHS["longt_gan"]} epochs. The representation is
-            {_against(over("U: Autoencoder"), "that of the autoencoder")} and
-            {_against(over("S: Ours"), "a network trained on the labels")}. Without the adversarial loss the
+            {against(over("U: Autoencoder"), "that of the autoencoder")} and
+            {against(over("S: Ours"), "a network trained on the labels")}. Without the adversarial loss the
             inpainting error is {error(element)}. A check that is no committed row: with the training labels
             shuffled, the three frozen encoders had 4 to 25 % (chance: 9)."""
         ),
@@ -295,8 +246,8 @@ def _longt_gan(rows: list[Row]) -> Prose:
 
 
 def _sesar(rows: list[Row]) -> Prose:
-    table = _of(rows, "nw_ucla", "reduced", tables=["Table 2"])
-    near = _of(rows, "nw_ucla", "reduced", tables=["Predict & Cluster"])
+    table = rows_on(rows, "nw_ucla", "reduced", tables=["Table 2"])
+    near = rows_on(rows, "nw_ucla", "reduced", tables=["Predict & Cluster"])
     columns = {"50 labels": "50", "150 labels": "150", "50 labels, leak-free": "50 leak-free"}
 
     def over(one: str, other: str) -> dict[str, Lead]:
@@ -304,7 +255,7 @@ def _sesar(rows: list[Row]) -> Prose:
         return {name: each for name, each in found.items() if each.seeds}
 
     def paper(row: str, labels: str = "50 labels") -> float:
-        return _printed("sesar", "Table 2", row, labels)
+        return printed("sesar", "Table 2", row, labels)
 
     names = ("KJS", "KT", "CS", "DIS")
     uniform = {f"{name} {at}": found for name in names for at, found in over(f"SESAR-{name}", "SESAR-U").items()}
@@ -315,25 +266,25 @@ def _sesar(rows: list[Row]) -> Prose:
     baselines = f"lie within {apart:.1f} points of the published numbers" if apart >= 0 else "have not been run"
     pretrained = lead(near, ("P&C-FS", "1-NN"), ("random encoder", "1-NN"), "kNN top-1")
     return Prose(
-        finding=f"pretraining: {_kind(pretrained)}; strategies above uniform: {counts['above']} of {len(uniform)}",
-        short=_line(
+        finding=f"pretraining: {in_short(pretrained)}; strategies above uniform: {counts['above']} of {len(uniform)}",
+        short=line(
             f"""On NW-UCLA's standard split at tier `reduced`, one draw of labels, Predict & Cluster has
-            {_value(near, "P&C-FS", "1-NN", "kNN top-1")} % by the nearest neighbour,
-            {_against(pretrained, "the random encoder")}. With 50 labels C, RC and RIC {baselines}.
+            {value(near, "P&C-FS", "1-NN", "kNN top-1")} % by the nearest neighbour,
+            {against(pretrained, "the random encoder")}. With 50 labels C, RC and RIC {baselines}.
             Strategies against uniform sampling, {len(uniform)} comparisons: {counts["above"]} above it,
             {counts["below"]} below, {counts["not told apart from"]} not told apart."""
         ),
-        long=_line(
+        long=line(
             f"""Its Table 2, at a quarter of the width, four times the rate and a quarter of the epochs. A linear
             layer with few labels on Predict & Cluster's features, against one on the random encoder's:
-            {_listed(over("Predict & Cluster, linear", "random encoder"))}. With the compression the neighbours have
-            {_value(near, "P&C-FS + AEC", "1-NN", "kNN top-1")} %. Reconstruction beside the labels (RC) against C:
-            {_listed(over("RC", "C"))}. Pretraining (RIC) against RC: {_listed(over("RIC", "RC"))}. Strategies
-            against uniform sampling (U): {_listed(uniform)}. In the paper, with 50 labels, the core-set (CS, which
+            {listed(over("Predict & Cluster, linear", "random encoder"))}. With the compression the neighbours have
+            {value(near, "P&C-FS + AEC", "1-NN", "kNN top-1")} %. Reconstruction beside the labels (RC) against C:
+            {listed(over("RC", "C"))}. Pretraining (RIC) against RC: {listed(over("RIC", "RC"))}. Strategies
+            against uniform sampling (U): {listed(uniform)}. In the paper, with 50 labels, the core-set (CS, which
             asks for what lies farthest) is {paper("SESAR-CS") - paper("SESAR-U"):+.1f} against U and KMeans-top
             (KT) {paper("SESAR-KT") - paper("SESAR-U"):+.1f}. KJS against KT:
-            {_listed(over("SESAR-KJS", "SESAR-KT"))}; in the paper, with 50 labels and the leak,
-            {paper("SESAR-KJS") - paper("SESAR-KT"):+.1f}. C against U: {_listed(over("C", "SESAR-U"))}; in the
+            {listed(over("SESAR-KJS", "SESAR-KT"))}; in the paper, with 50 labels and the leak,
+            {paper("SESAR-KJS") - paper("SESAR-KT"):+.1f}. C against U: {listed(over("C", "SESAR-U"))}; in the
             paper, with 150 labels, {paper("C", "150 labels") - paper("SESAR-U", "150 labels"):+.1f}. Which clips
             each asks for stands in `notebooks/sesar/ablations.ipynb`. Columns that end in "leak-free" are trained
             without the clips of which the test set holds copies; the paper has none."""
