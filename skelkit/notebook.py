@@ -299,6 +299,6 @@ def told(sentences: Iterable[str], unanswered: Iterable[str] = ()) -> None:
     from IPython.display import Markdown, display
 
     told_of = "\n".join(f"- {sentence}" for sentence in sentences)
-    display(Markdown(told_of or "*No question is answered on this data set and tier.*"))
+    display(Markdown(told_of or "*No row answers this yet.*"))
     if left := "; ".join(unanswered):
         display(Markdown(f"Not run: {left}."))

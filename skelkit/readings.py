@@ -63,15 +63,29 @@ def answers(
     return sentences, unanswered
 
 
+def over(
+    one: str,
+    rivals: Iterable[str],
+    column: str,
+    rows: Sequence[Row],
+    experiments: Sequence[Experiment],
+    metric: str = "top-1",
+) -> dict[str, Lead]:
+    """The leads of one row over several others in a column, the largest first, without those that were not run."""
+    found = {rival: lead(rows, (one, column), (rival, column), metric, experiments) for rival in rivals}
+    known = {rival: each for rival, each in found.items() if each.seeds}
+    return dict(sorted(known.items(), key=lambda pair: pair[1].mean, reverse=True))
+
+
 def _sentence(question: Question, known: dict[str, Lead]) -> str:
-    rival = f"“{question.rival}”"
-    if len(known) == 1:
-        ((column, each),) = known.items()
-        stands = f"{each.verdict} {rival} ({column}: {each})"
+    rival, verdicts = f"“{question.rival}”", [each.verdict for each in known.values()]
+    leads_of = "; ".join(f"{column}: {each}" for column, each in known.items())
+    if len(set(verdicts)) == 1:
+        everywhere = f" in all {len(known)} columns" if len(known) > 1 else ""
+        stands = f"{verdicts[0]} {rival}{everywhere} ({leads_of})"
     else:
-        won = sum(each.verdict == "above" for each in known.values())
         every = "; ".join(f"{column}: {each.verdict} it ({each})" for column, each in known.items())
-        stands = f"above {rival} in {won} of {len(known)} columns ({every})"
+        stands = f"above {rival} in {verdicts.count('above')} of {len(known)} columns ({every})"
     said = f" {question.said}" if question.said else ""
     return f"**{_head(question)}** “{question.one}” is {stands}.{said}"
 

@@ -14,7 +14,7 @@ import torch
 from skelkit import notebook
 from skelkit.evaluate.knn import beside_own, neighbours
 from skelkit.notebook import Lead
-from skelkit.readings import Question, answers, leads
+from skelkit.readings import Question, answers, leads, over
 from skelkit.recipes import interskeleton
 from skelkit.recipes.experiment import Experiment
 from skelkit.report import panels
@@ -64,6 +64,13 @@ def test_an_answer_of_one_column_is_told_without_counting_columns() -> None:
     assert sentence == "**Does it help?** “ours” is not told apart from “none” (b: +0.5 ± 19.1, n = 2)."
 
 
+def test_a_verdict_that_all_columns_share_is_told_once() -> None:
+    rows, experiments = both({"a": ABOVE, "b": ABOVE})
+    (sentence,), _ = answers([Question("Training", *NAMES)], rows, experiments)
+    lead = "+3.0 ± 2.5, n = 3"
+    assert sentence == f"**Training:** “ours” is above “none” in all 2 columns (a: {lead}; b: {lead})."
+
+
 def test_what_no_row_answers_is_named_with_its_columns() -> None:
     rows, experiments = both({"a": ABOVE, "b": ALIKE})
     asked = [Question("Training", *NAMES, "T"), Question("Other", "ours", "nobody", "T")]
@@ -80,6 +87,13 @@ def test_a_question_looks_at_the_rows_of_its_own_table_alone() -> None:
     others = [replace(r, value=0.0) if r.row == "ours" else r for r in both({"a": ABOVE}, "U")[0]]
     found = leads(Question("", *NAMES, "T"), [*rows, *others], [*experiments, *both({"c": ABOVE}, "U")[1]])
     assert {column: each.mean for column, each in found.items()} == {"a": pytest.approx(3.0)}
+
+
+def test_leads_over_several_rivals_begin_with_the_largest_and_leave_out_what_was_not_run() -> None:
+    rows = [row(name, "a", value) for name, value in (("ours", 60.0), ("near", 59.0), ("far", 40.0))]
+    experiments = [experiment(name, "a") for name in ("ours", "near", "far", "missing")]
+    found = over("ours", ["near", "far", "missing"], "a", rows, experiments)
+    assert [(rival, each.mean) for rival, each in found.items()] == [("far", 20.0), ("near", 1.0)]
 
 
 def test_the_lead_of_differences_is_student_s_and_one_difference_decides_nothing() -> None:
@@ -107,7 +121,7 @@ def test_sentences_are_told_as_a_list_and_what_was_not_run_below(monkeypatch: py
     notebook.told(["one", "two"], ["three"])
     notebook.told([])
     texts = [each.data for each in found]
-    assert texts == ["- one\n- two", "Not run: three.", "*No question is answered on this data set and tier.*"]
+    assert texts == ["- one\n- two", "Not run: three.", "*No row answers this yet.*"]
 
 
 def test_a_table_is_shown_with_its_statuses_counted(monkeypatch: pytest.MonkeyPatch) -> None:
