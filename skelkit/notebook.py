@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,16 @@ from skelkit.data.library import check_name, is_known, load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
-from skelkit.recipes.experiment import Experiment, Tier
-from skelkit.report import published
+from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
+from skelkit.report import figures, published
 from skelkit.report.leads import Lead as Lead
 from skelkit.report.leads import by_seed as by_seed
 from skelkit.report.leads import lead as lead
 from skelkit.report.results import Row
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from matplotlib.figure import Figure
 
 
 def start(dataset: str, tier: str, missing: str = "run") -> None:
@@ -96,6 +100,33 @@ def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.D
     return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
 
 
+def show_beside(paper: str, table: str, rows: Iterable[Row], *, ours: str = "", **options: Any) -> None:
+    """Show `compare` under the table's name and how many of its cells stand at which status.
+
+    ours: only rows of the table whose name begins so (a regular expression) are shown; all of them are counted.
+    """
+    from IPython.display import Markdown, display
+
+    found = compare(paper, table, rows, **options)
+    display(Markdown(f"**{table}**: {', '.join(f'{n} {what}' for what, n in found['status'].value_counts().items())}"))
+    columns = ["column", "dataset", "published", "ours", "sd", "n", "status"]
+    display(found.loc[found.index.str.match(ours), [name for name in columns if name in found]])
+
+
+def at_hand(weights: Mapping[str, Weights], *, missing: str = "run") -> dict[str, Weights]:
+    """Those of some named weights whose features can be had; prints their names.
+
+    Their data is here, and they are trained, or learn nothing, or may be trained: missing="show" trains nothing.
+    """
+    known = {}
+    for name, each in weights.items():
+        trained = not each.training.schedule.epochs or store.built("weights", each)
+        if present(each.data.name) and (trained or missing == "run"):
+            known[name] = each
+    print(f"networks can be had of: {', '.join(known) or 'none'}")
+    return known
+
+
 def standing(leads: Mapping[str, Lead]) -> str:
     """Leads over named rivals in words: "above a (+3.1 ± 1.2, n = 3); not told apart from b (...)"."""
     words = ("above", "not told apart from", "below")
@@ -115,6 +146,53 @@ def pivot(
     names = {name: [getattr(e.cell, name) for e in experiments] or seeds[name] for name in ("row", "column")}
     grid = seeds.groupby(["row", "column"])["value"].mean().unstack()
     return grid.reindex(index=pd.unique(pd.Series(names["row"])), columns=pd.unique(pd.Series(names["column"])))
+
+
+def scores(networks: Mapping[Any, tuple[Weights, str]], protocols: Mapping[str, Any]) -> pd.DataFrame:
+    """What networks score on the test clips, a network a line, a protocol a column; measured where it is not yet.
+
+    networks: by name, weights and which of their encoders is asked ("": the main one). protocols: by the metric, as
+    the protocol itself calls it.
+    """
+    found = {
+        metric: [
+            run.measure(Evaluation(weights, protocol, encoder))["scores"][metric]
+            for weights, encoder in networks.values()
+        ]
+        for metric, protocol in protocols.items()
+    }
+    return pd.DataFrame(found, index=pd.Index(list(networks)))  # names of several parts become levels
+
+
+def bars(
+    rows: Iterable[Row],
+    experiments: Iterable[Experiment],
+    title: str,
+    *,
+    xlabel: str = "test",
+    legend: str = "network",
+    metric: str = "top-1",
+    unit: str = "top-1 (%)",
+    random: float | None = None,
+) -> Figure | Markdown:
+    """The cells of experiments as bars, the columns along the axis and a colour for each row; the title counts them.
+
+    Where there is one column, its rows stand along the axis. metric, unit: what the bars show; random: see
+    `figures.bars`. Where none of them was run, the title alone.
+    """
+    from IPython.display import Markdown
+
+    experiments = list(experiments)
+    cells = {(e.cell.row, e.cell.column) for e in experiments}
+    kept = [row for row in rows if (row.row, row.column) in cells]
+    seeds = by_seed(kept, metric, experiments=experiments)
+    run_of = len(seeds.drop_duplicates(["row", "column"]))
+    title += f": {run_of} of {len(cells)} cells run, n = {seeds['seed'].nunique()}"
+    if not run_of:
+        return Markdown(f"*{title}*")
+    x, hue = ("column", "row") if len({column for _, column in cells}) > 1 else ("row", "column")
+    named = seeds.rename(columns={x: xlabel, hue: legend})
+    return figures.bars(named, xlabel, "value", legend, title, ylabel=unit, random=random)
 
 
 def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
@@ -143,3 +221,16 @@ def reading(claims: Mapping[str, bool]) -> None:
     for claim, holds in claims.items():
         assert holds, f"the rows no longer say: {claim}"
     display(Markdown("\n".join(f"- {claim}" for claim in claims)))
+
+
+def told(sentences: Iterable[str], unanswered: Iterable[str] = ()) -> None:
+    """Show sentences that are written from rows, whatever these say, as a list; after them what no row answers.
+
+    Nothing backs them but the rows: prose that new rows could contradict is for `reading`.
+    """
+    from IPython.display import Markdown, display
+
+    told_of = "\n".join(f"- {sentence}" for sentence in sentences)
+    display(Markdown(told_of or "*No row answers this yet.*"))
+    if left := "; ".join(unanswered):
+        display(Markdown(f"Not run: {left}."))

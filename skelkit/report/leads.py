@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,34 @@ class Lead:
     """Half the width of the 95 % interval: Student's over several seeds, that of drawing the test clips of one."""
     seeds: int
 
+    @classmethod
+    def of(cls, differences: Sequence[float] | np.ndarray | pd.Series) -> Lead:
+        """The mean of differences, one a seed, with Student's interval; one alone has none, and none is no lead."""
+        values = np.asarray(differences, float)
+        n = len(values)
+        half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5) if n > 1 else np.nan
+        return cls(float(values.mean()) if n else np.nan, half, n)
+
+    @classmethod
+    def of_shares(cls, one: float, other: float, clips: float) -> Lead:
+        """One share of clips over another, in percent; the interval is that of drawing so many clips anew for each."""
+        half = 1.96 * float((one * (100 - one) + other * (100 - other)) / clips) ** 0.5
+        return cls(float(one - other), half, int(np.isfinite(one - other)))
+
     @property
     def verdict(self) -> str:
         if not self.seeds:
             return "not compared with"
-        return "not told apart from" if abs(self.mean) <= self.half else "above" if self.mean > 0 else "below"
+        if not abs(self.mean) > self.half:  # also where there is no interval
+            return "not told apart from"
+        return "above" if self.mean > 0 else "below"
 
     def __str__(self) -> str:
-        return f"{self.mean:+.1f} ± {self.half:.1f}, n = {self.seeds}" if self.seeds else "not run"
+        if not self.seeds:
+            return "not run"
+        return f"{self.mean:+.1f}" + (
+            ", of one seed" if np.isnan(self.half) else f" ± {self.half:.1f}, n = {self.seeds}"
+        )
 
 
 def lead(
@@ -59,7 +79,7 @@ def lead(
     """The lead of one cell (row, column) over another, seed by seed, at the last epoch.
 
     Of one seed the interval takes the test clips as drawn anew for each of the two, and says nothing of other seeds.
-    experiments: what was to be run (`recipes.Experiment`); a seed that lacks one of its folds is then left out.
+    experiments: what was to be run; a seed that lacks one of its folds is then left out.
     """
     rows = [row for row in rows if row.selection == "last"]
     values = by_seed(rows, metric, experiments=experiments)
@@ -68,11 +88,8 @@ def lead(
     n = len(pair)
     if not n:
         return Lead(np.nan, np.nan, 0)
-    differences = pair[:, 0] - pair[:, 1]
     if n > 1:
-        half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
-    else:
-        cell = [r for r in rows if (r.row, r.column, r.metric) == (*one, metric)]
-        clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
-        half = 1.96 * float(np.sum(pair * (100 - pair)) / clips) ** 0.5
-    return Lead(float(differences.mean()), float(half), n)
+        return Lead.of(pair[:, 0] - pair[:, 1])
+    cell = [r for r in rows if (r.row, r.column, r.metric) == (*one, metric)]
+    clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
+    return Lead.of_shares(pair[0, 0], pair[0, 1], clips)
