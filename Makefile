@@ -33,8 +33,8 @@ kernels: .venv/ready
 	$(BIN)/skelkit kernels
 
 lint: .venv/ready
-	$(BIN)/ruff check skelkit tests
-	$(BIN)/ruff format --check skelkit tests
+	$(BIN)/ruff check skelkit tests notebooks
+	$(BIN)/ruff format --check skelkit tests notebooks
 	$(BIN)/mypy
 
 # The virtual environment, exactly as locked. torch first, by itself: its CPU build serves where an index offers one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,13 @@ from skelkit.data.library import load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
-from skelkit.recipes.experiment import Experiment, Tier
-from skelkit.report import published
+from skelkit.recipes.experiment import Experiment, Tier, Weights
+from skelkit.report import figures, published
 from skelkit.report.results import Row
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from matplotlib.figure import Figure
 
 
 def start(dataset: str, tier: str, missing: str = "run") -> None:
@@ -98,6 +102,33 @@ def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.D
     return shown.drop(columns=[c for c in ("labels", "split", "note") if shown[c].nunique() < 2]).set_index("row")
 
 
+def show_beside(paper: str, table: str, rows: Iterable[Row], *, ours: str = "", **options: Any) -> None:
+    """Show `compare` under the table's name and how many of its cells stand at which status.
+
+    ours: only rows of the table whose name begins so (a regular expression) are shown; all of them are counted.
+    """
+    from IPython.display import Markdown, display
+
+    found = compare(paper, table, rows, **options)
+    display(Markdown(f"**{table}**: {', '.join(f'{n} {what}' for what, n in found['status'].value_counts().items())}"))
+    columns = ["column", "dataset", "published", "ours", "sd", "n", "status"]
+    display(found.loc[found.index.str.match(ours), [name for name in columns if name in found]])
+
+
+def at_hand(weights: Mapping[str, Weights], *, missing: str = "run") -> dict[str, Weights]:
+    """Those of some named weights whose features can be had; prints their names.
+
+    Their data is here, and they are trained, or learn nothing, or may be trained: missing="show" trains nothing.
+    """
+    known = {}
+    for name, each in weights.items():
+        trained = not each.training.schedule.epochs or store.built("weights", each)
+        if present(each.data.name) and (trained or missing == "run"):
+            known[name] = each
+    print(f"networks can be had of: {', '.join(known) or 'none'}")
+    return known
+
+
 def by_seed(
     rows: Iterable[Row], metric: str = "top-1", selection: str = "last", experiments: Iterable[Experiment] = ()
 ) -> pd.DataFrame:
@@ -124,14 +155,34 @@ class Lead:
     """Half the width of the 95 % interval: Student's over several seeds, that of drawing the test clips of one."""
     seeds: int
 
+    @classmethod
+    def of(cls, differences: Sequence[float] | np.ndarray | pd.Series) -> Lead:
+        """The mean of differences, one a seed, with Student's interval; one alone has none, and none is no lead."""
+        values = np.asarray(differences, float)
+        n = len(values)
+        half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5) if n > 1 else np.nan
+        return cls(float(values.mean()) if n else np.nan, half, n)
+
+    @classmethod
+    def of_shares(cls, one: float, other: float, clips: float) -> Lead:
+        """One share of clips over another, in percent; the interval is that of drawing so many clips anew for each."""
+        half = 1.96 * float((one * (100 - one) + other * (100 - other)) / clips) ** 0.5
+        return cls(float(one - other), half, int(np.isfinite(one - other)))
+
     @property
     def verdict(self) -> str:
         if not self.seeds:
             return "not compared with"
-        return "not told apart from" if abs(self.mean) <= self.half else "above" if self.mean > 0 else "below"
+        if not abs(self.mean) > self.half:  # also where there is no interval
+            return "not told apart from"
+        return "above" if self.mean > 0 else "below"
 
     def __str__(self) -> str:
-        return f"{self.mean:+.1f} ± {self.half:.1f}, n = {self.seeds}" if self.seeds else "not run"
+        if not self.seeds:
+            return "not run"
+        return f"{self.mean:+.1f}" + (
+            ", of one seed" if np.isnan(self.half) else f" ± {self.half:.1f}, n = {self.seeds}"
+        )
 
 
 def lead(
@@ -153,14 +204,11 @@ def lead(
     n = len(pair)
     if not n:
         return Lead(np.nan, np.nan, 0)
-    differences = pair[:, 0] - pair[:, 1]
     if n > 1:
-        half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
-    else:
-        cell = [r for r in rows if (r.row, r.column, r.metric) == (*one, metric)]
-        clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
-        half = 1.96 * float(np.sum(pair * (100 - pair)) / clips) ** 0.5
-    return Lead(float(differences.mean()), float(half), n)
+        return Lead.of(pair[:, 0] - pair[:, 1])
+    cell = [r for r in rows if (r.row, r.column, r.metric) == (*one, metric)]
+    clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
+    return Lead.of_shares(pair[0, 0], pair[0, 1], clips)
 
 
 def standing(leads: Mapping[str, Lead]) -> str:
@@ -182,6 +230,37 @@ def pivot(
     names = {name: [getattr(e.cell, name) for e in experiments] or seeds[name] for name in ("row", "column")}
     grid = seeds.groupby(["row", "column"])["value"].mean().unstack()
     return grid.reindex(index=pd.unique(pd.Series(names["row"])), columns=pd.unique(pd.Series(names["column"])))
+
+
+def bars(
+    rows: Iterable[Row],
+    experiments: Iterable[Experiment],
+    title: str,
+    *,
+    xlabel: str = "test",
+    legend: str = "network",
+    metric: str = "top-1",
+    unit: str = "top-1 (%)",
+    random: float | None = None,
+) -> Figure | Markdown:
+    """The cells of experiments as bars, the columns along the axis and a colour for each row; the title counts them.
+
+    Where there is one column, its rows stand along the axis. metric, unit: what the bars show; random: see
+    `figures.bars`. Where none of them was run, the title alone.
+    """
+    from IPython.display import Markdown
+
+    experiments = list(experiments)
+    cells = {(e.cell.row, e.cell.column) for e in experiments}
+    kept = [row for row in rows if (row.row, row.column) in cells]
+    seeds = by_seed(kept, metric, experiments=experiments)
+    run_of = len(seeds.drop_duplicates(["row", "column"]))
+    title += f": {run_of} of {len(cells)} cells run, n = {seeds['seed'].nunique()}"
+    if not run_of:
+        return Markdown(f"*{title}*")
+    x, hue = ("column", "row") if len({column for _, column in cells}) > 1 else ("row", "column")
+    named = seeds.rename(columns={x: xlabel, hue: legend})
+    return figures.bars(named, xlabel, "value", legend, title, ylabel=unit, random=random)
 
 
 def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
@@ -210,3 +289,16 @@ def reading(claims: Mapping[str, bool]) -> None:
     for claim, holds in claims.items():
         assert holds, f"the rows no longer say: {claim}"
     display(Markdown("\n".join(f"- {claim}" for claim in claims)))
+
+
+def told(sentences: Iterable[str], unanswered: Iterable[str] = ()) -> None:
+    """Show sentences that are written from rows, whatever these say, as a list; after them what no row answers.
+
+    Nothing backs them but the rows: prose that new rows could contradict is for `reading`.
+    """
+    from IPython.display import Markdown, display
+
+    told_of = "\n".join(f"- {sentence}" for sentence in sentences)
+    display(Markdown(told_of or "*No row answers this yet.*"))
+    if left := "; ".join(unanswered):
+        display(Markdown(f"Not run: {left}."))

@@ -141,3 +141,25 @@ def test_the_share_of_simultaneous_pairs_by_hand() -> None:
         assert pairs.simultaneous({"shifted": found, "chance": 20.0, "± shifted": 4.0}, control) == (share, 10)
     unsure = control | {"± shifted": 4.0}
     assert pairs.simultaneous(control, unsure) == (100, pytest.approx(10))  # in its turn the control's own interval
+
+
+def found_in(stretched: float, shifted: float) -> dict[str, float]:
+    known = {"pairs": 40.0, "equal length": 10.0, "median difference": 12.0, "asked": 40.0, "chance": 20.0}
+    return known | {"stretched": stretched, "± stretched": 5.0, "shifted": shifted, "± shifted": 5.0}
+
+
+def test_findings_call_pairs_doubtful_only_where_less_than_all_can_be_simultaneous() -> None:
+    control = found_in(60.0, 60.0)
+    doubtful, guessed, alike = (pairs.findings(found_in(s, s), control, control) for s in (30.0, 22.0, 60.0))
+    assert "doubtful" in doubtful[3]
+    assert "doubtful" in guessed[3]
+    assert "does not rule out" in alike[3]
+    unsure = control | {"± shifted": 39.0}  # then nothing can be told from it
+    assert "cannot tell" in pairs.findings(found_in(22.0, 24.0) | {"± shifted": 39.0}, unsure, unsure)[3]
+
+
+def test_findings_say_above_chance_only_where_the_interval_leaves_it() -> None:
+    said = pairs.findings(found_in(26.0, 24.0), found_in(60.0, 60.0), found_in(60.0, 60.0))
+    assert "26 ± 5 %, above chance (20 %)" in said[1]
+    assert "24 ± 5 %, not above chance" in said[2]
+    assert "(of the control, before it is cut, 10 %)" in said[0]

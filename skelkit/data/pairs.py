@@ -103,6 +103,34 @@ def simultaneous(ours: Mapping[str, float], control: Mapping[str, float]) -> tup
     return 100 * gain / most, 100 * float(half)
 
 
+def findings(ours: Mapping[str, float], control: Mapping[str, float], whole: Mapping[str, float]) -> list[str]:
+    """What the check says of a data set's pairs, in sentences. ours, control, whole: of `summary`.
+
+    control: made-up pairs that are simultaneous, cut anew, so that they are as hard to ask; whole: before that.
+    """
+    share, half = simultaneous(ours, control)
+    beats = {name: ours[name] - ours[f"± {name}"] > ours["chance"] for name in ("stretched", "shifted")}
+    word = {name: "above" if beats[name] else "not above" for name in beats}
+    if share + half < 100:
+        follows = "The pairing is doubtful: not all pairs show the same moments, or the same performance."
+    elif beats["shifted"]:
+        least = f"{share - half:.0f} % of them at the least do"
+        follows = f"The test does not rule out that all pairs show one performance, cut apart for each camera; {least}."
+    else:
+        follows = "The test cannot tell these pairs from guesses."
+    return [
+        f"Of {ours['pairs']:.0f} pairs {ours['equal length']:.1f} % have equal length (of the control, before it is "
+        f"cut, {whole['equal length']:.0f} %); the median difference is {ours['median difference']:.0f} %.",
+        f"**Begun and ended together**, the partner is found in {ours['stretched']:.0f} ± {ours['± stretched']:.0f} %, "
+        f"{word['stretched']} chance ({ours['chance']:.0f} %).",
+        f"**Cut apart**, it is found in {ours['shifted']:.0f} ± {ours['± shifted']:.0f} %, {word['shifted']} chance; "
+        f"of the control that was cut anew, in {control['shifted']:.0f} ± {control['± shifted']:.0f} %. Were every "
+        f"pair either simultaneous and found as often as the control's, or a guess, {share:.0f} ± {half:.0f} % would "
+        "be simultaneous.",
+        f"**What follows.** {follows} The control is made up, so its share is a rough measure.",
+    ]
+
+
 def cut_anew(clips: Clips, most: float, rng: np.random.Generator) -> Clips:
     """Each clip without U[0, most] of its frames at either end, as if somebody had cut each camera's by eye."""
     first, last = (np.floor(rng.uniform(0, most, len(clips)) * clips.lengths).astype(int) for _ in range(2))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -56,3 +57,13 @@ def neighbours(query: Float[Tensor, "q d"], gallery: Float[Tensor, "n d"], k: in
     keys = F.normalize(gallery, dim=1).T
     parts = F.normalize(query, dim=1).split(max(1, min(1024, MOST_PRODUCTS // n)))  # never the whole matrix
     return torch.cat([(part @ keys).topk(k, dim=1).indices for part in parts])
+
+
+def beside_own(points: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Whether each point's nearest other point, by Euclidean distance, has its label; labels of any kind.
+
+    The share of them says how well a map, or the features behind it, keep classes together.
+    """
+    places = torch.from_numpy(points).double()
+    apart = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+    return np.asarray(labels == labels[apart.argmin(1).numpy()])

@@ -1,0 +1,95 @@
+"""What a table's rows answer: questions that the notebooks put to rows, and the sentences that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from skelkit.notebook import Lead, lead
+from skelkit.recipes.experiment import Experiment
+from skelkit.report.results import Row
+
+
+@dataclass(frozen=True)
+class Question:
+    """Is one row of a table above another? Asked in every column that both were to be run in."""
+
+    what: str
+    """What is asked, in words: "Distillation", or "Does pretraining help?"."""
+    one: str
+    """The row that may be above."""
+    rival: str
+    """The row that may be below."""
+    table: str = ""
+    """The table of both; "" looks at all rows that are given."""
+    column: str = ""
+    """The only column to be asked; "" asks them all."""
+    metric: str = "top-1"
+    """The metric that is compared, in points."""
+    said: str = ""
+    """What the paper says of it, as a sentence of its own; it ends the answer."""
+
+
+def leads(question: Question, rows: Iterable[Row], experiments: Iterable[Experiment]) -> dict[str, Lead]:
+    """By column, the lead of one row over its rival; "not run" where they have no seed in common.
+
+    experiments: what was to be run, which says what the columns are.
+    """
+    table, column = question.table, question.column
+    asked = [e for e in experiments if table in ("", e.cell.table) and column in ("", e.cell.column)]
+    own, other = ({e.cell.column for e in asked if e.cell.row == row} for row in (question.one, question.rival))
+    columns = [name for name in dict.fromkeys(e.cell.column for e in asked) if name in own & other]
+    kept = [row for row in rows if table in ("", row.table)]
+    pairs = {name: ((question.one, name), (question.rival, name)) for name in columns}
+    return {name: lead(kept, *pair, question.metric, asked) for name, pair in pairs.items()}
+
+
+def answers(
+    questions: Iterable[Question], rows: Sequence[Row], experiments: Sequence[Experiment]
+) -> tuple[list[str], list[str]]:
+    """A sentence for each question that rows answer, and the questions, or their columns, that none does.
+
+    For `notebook.told`. A sentence has the verdict in each column, with the lead and its 95 % interval.
+    """
+    sentences, unanswered = [], []
+    for question in questions:
+        found = leads(question, rows, experiments)
+        known = {column: each for column, each in found.items() if each.seeds}
+        if known:
+            sentences.append(_sentence(question, known))
+        if len(known) < len(found) or not found:
+            of = f", {len(found) - len(known)} of {len(found)} columns" if found else ""
+            unanswered.append(f"{_head(question)} “{question.one}” beside “{question.rival}”{of}")
+    return sentences, unanswered
+
+
+def over(
+    one: str,
+    rivals: Iterable[str],
+    column: str,
+    rows: Sequence[Row],
+    experiments: Sequence[Experiment],
+    metric: str = "top-1",
+) -> dict[str, Lead]:
+    """The leads of one row over several others in a column, the largest first, without those that were not run."""
+    found = {rival: lead(rows, (one, column), (rival, column), metric, experiments) for rival in rivals}
+    known = {rival: each for rival, each in found.items() if each.seeds}
+    return dict(sorted(known.items(), key=lambda pair: pair[1].mean, reverse=True))
+
+
+def _sentence(question: Question, known: dict[str, Lead]) -> str:
+    rival, verdicts = f"“{question.rival}”", [each.verdict for each in known.values()]
+    leads_of = "; ".join(f"{column}: {each}" for column, each in known.items())
+    if len(set(verdicts)) == 1:
+        everywhere = f" in all {len(known)} columns" if len(known) > 1 else ""
+        stands = f"{verdicts[0]} {rival}{everywhere} ({leads_of})"
+    else:
+        every = "; ".join(f"{column}: {each.verdict} it ({each})" for column, each in known.items())
+        stands = f"above {rival} in {verdicts.count('above')} of {len(known)} columns ({every})"
+    said = f" {question.said}" if question.said else ""
+    return f"**{_head(question)}** “{question.one}” is {stands}.{said}"
+
+
+def _head(question: Question) -> str:
+    head = question.what + (f" ({question.table})" if question.table else "")
+    return head if head.endswith("?") else f"{head}:"
