@@ -14,7 +14,7 @@ import torch
 from skelkit import notebook
 from skelkit.evaluate.knn import beside_own, neighbours
 from skelkit.notebook import Lead
-from skelkit.readings import Question, answers, leads, over
+from skelkit.readings import Question, answers, leads, over, printed
 from skelkit.recipes import interskeleton
 from skelkit.recipes.experiment import Experiment
 from skelkit.report import panels
@@ -94,6 +94,12 @@ def test_leads_over_several_rivals_begin_with_the_largest_and_leave_out_what_was
     experiments = [experiment(name, "a") for name in ("ours", "near", "far", "missing")]
     found = over("ours", ["near", "far", "missing"], "a", rows, experiments)
     assert [(rival, each.mean) for rival, each in found.items()] == [("far", 20.0), ("near", 1.0)]
+
+
+def test_what_a_paper_prints_of_two_rows_is_told_in_points_by_column() -> None:
+    grid = pd.DataFrame({"a": [62.5, 60.0], "b": [50.0, 51.25]}, NAMES)
+    assert printed(grid, *NAMES) == "The paper: +2.5 (a), -1.2 (b)."
+    assert printed(grid, "ours", "nobody") == ""
 
 
 def test_the_lead_of_differences_is_student_s_and_one_difference_decides_nothing() -> None:
@@ -195,6 +201,12 @@ def test_watched_panels_are_labelled_and_begin_at_zero() -> None:
     assert [len(line.get_xdata()) for line in knn.lines] == [3, 3]  # the looks alone
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["full", "plain"]
     assert figure.get_suptitle() == "watched"
+
+
+def test_watched_panels_may_run_along_something_else_than_epochs() -> None:
+    (panel,) = panels.watched(HISTORY.rename(columns={"epoch": "labels"}), {"loss": "loss"}, "T", x="labels").axes
+    assert panel.get_xlabel() == "labels"
+    assert panel.lines[0].get_xdata().tolist() == list(range(1, 13))
 
 
 def test_watched_panels_of_one_network_need_no_legend() -> None:

@@ -66,6 +66,13 @@ def test_an_experiment_of_a_printed_split_fills_a_printed_cell_or_is_named_as_ou
     assert {name for _, name, *_ in unprinted - leaky} == FRAMED | set(sesar.OUTSIDE)
 
 
+@pytest.mark.parametrize("dataset", SETTINGS)
+def test_a_data_set_s_table_is_the_published_one_that_it_stands_in(dataset: str) -> None:
+    cells = published.cells("sesar")
+    own = cells[cells["table"].str.startswith("Table") & (cells["dataset"] == dataset)]["table"].unique()
+    assert sesar.table_of(dataset) == (own[0] if len(own) else "Table 2")
+
+
 def test_extensions_begin_with_50_labels_of_nw_ucla_with_the_leak_and_without() -> None:
     found = sesar.extensions()
     assert {e.tier for e in found} == {"reduced"}

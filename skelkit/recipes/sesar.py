@@ -164,6 +164,11 @@ def cross_entropies(dataset: str = "nw_ucla", endings: Sequence[str] | None = No
     return _experiments(dataset, endings, cells, **options)
 
 
+def table_of(dataset: str) -> str:
+    """The published table that a data set stands in; one that the paper does not have is asked Table 2's question."""
+    return {"uwa3d": "Table 1", "ntu60": "Table 3"}.get(dataset, "Table 2")
+
+
 def comparison(table: str, dataset: str, **options: Any) -> list[Experiment]:
     """A table by its published name, on any data set."""
     return TABLES[table](dataset, **options)
