@@ -53,15 +53,14 @@ def doubtful(grid: pd.DataFrame, threshold: float, clips: int) -> list[str]:
 def course(curves: pd.DataFrame, value: str, share: float = 0.9) -> pd.DataFrame:
     """How each run of a table of curves begins and ends, and in how many of its epochs it has a share of the end.
 
-    curves: one line an epoch, with the columns "row", "epoch" and `value`. Columns: first, last, epochs, of.
+    curves: one line an epoch, in their order, with the columns "row" and `value`. Columns: first, last, epochs, of.
     """
     lines = {}
-    for row, part in curves.sort_values("epoch", kind="stable").groupby("row", sort=False):
+    for row, part in curves.groupby("row", sort=False):
         values = part[value].to_numpy()
         epochs = int(np.argmax(values >= share * values[-1])) + 1
         lines[row] = {"first": values[0], "last": values[-1], "epochs": epochs, "of": len(values)}
-    found = pd.DataFrame.from_dict(lines, orient="index", columns=["first", "last", "epochs", "of"])
-    return found.reindex(curves["row"].unique())
+    return pd.DataFrame.from_dict(lines, orient="index")
 
 
 def labels_figure(counts: pd.Series, most: int, title: str) -> Figure:
