@@ -203,12 +203,6 @@ def test_watched_panels_are_labelled_and_begin_at_zero() -> None:
     assert figure.get_suptitle() == "watched"
 
 
-def test_watched_panels_may_run_along_something_else_than_epochs() -> None:
-    (panel,) = panels.watched(HISTORY.rename(columns={"epoch": "labels"}), {"loss": "loss"}, "T", x="labels").axes
-    assert panel.get_xlabel() == "labels"
-    assert panel.lines[0].get_xdata().tolist() == list(range(1, 13))
-
-
 def test_watched_panels_of_one_network_need_no_legend() -> None:
     assert panels.watched(HISTORY[HISTORY["row"] == "full"], MONITORS, "watched").legends == []
 

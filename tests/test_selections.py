@@ -180,6 +180,15 @@ def test_bars_say_where_the_most_labels_did_not_do() -> None:
     assert panel.get_xlim()[1] > panel.patches[-1].get_width()
 
 
+def test_what_was_asked_for_is_drawn_with_a_line_for_each_strategy() -> None:
+    figure = sparse.asked_figure(ASKED, 17, "asked")
+    classes, _, distance, _ = figure.axes
+    assert (classes.get_xlabel(), classes.get_ylabel()) == ("labels", "classes with a label, of 17")
+    assert [line.get_ydata().tolist() for line in classes.lines] == [[3, 4], [2, 4]]
+    assert distance.lines[0].get_ydata()[1] == 0.5
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SESAR-KT", "SESAR-KJS"]
+
+
 def test_iterations_ring_the_clips_that_had_a_label_by_then() -> None:
     part = pd.DataFrame({"action": ["a", "b", "a"], "x": range(3), "y": range(3), "labelled in": [1, 2, 0]})
     points = pd.concat([part.assign(after=number) for number in range(3)])

@@ -26,15 +26,13 @@ def watched(
     title: str,
     *,
     hue: str = "row",
-    x: str = "epoch",
     dashed: Mapping[str, float] | None = None,
 ) -> Figure:
     """What was watched while networks trained: a panel for each monitor, a line for each network, from zero on.
 
-    history: one line an epoch, with the columns `x`, `hue` and the monitors; where a monitor was not looked at (NaN),
-    its line goes on to the next look. monitors: column -> what its axis says. x: what runs along the axes, such as
-    "labels" in the place of epochs. dashed: the level to compare with, such as that of guessing, for some of the
-    monitors. Several networks share one legend.
+    history: one line an epoch, with the columns "epoch", `hue` and the monitors; where a monitor was not looked at
+    (NaN), its line goes on to the next look. monitors: column -> what its axis says. dashed: the level to compare with,
+    such as that of guessing, for some of the monitors. Several networks share one legend.
     """
     across = len(monitors) if len(monitors) <= ACROSS + 1 else ACROSS
     down = -(-len(monitors) // across)
@@ -46,10 +44,10 @@ def watched(
             line = part.dropna(subset=monitor)
             look = {"color": PALETTE[i % len(PALETTE)], "linestyle": LINES[i % len(LINES)]}
             marker = "o" if len(line) <= 10 else ""  # what lies between was not measured
-            panel.plot(line[x], line[monitor], label=str(names[i]), marker=marker, markersize=3, **look)
+            panel.plot(line["epoch"], line[monitor], label=str(names[i]), marker=marker, markersize=3, **look)
         if dashed and monitor in dashed:
             panel.axhline(dashed[monitor], color="0.25", linestyle="--", linewidth=1.2)
-        panel.set(xlabel=x, ylabel=label, ylim=(0, None), xlim=(0, history[x].max() + 0.5))
+        panel.set(xlabel="epoch", ylabel=label, ylim=(0, None), xlim=(0, history["epoch"].max() + 0.5))
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(axis="y", color="0.9")
     for panel in panels:  # what no monitor fills

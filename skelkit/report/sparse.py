@@ -76,6 +76,28 @@ def labels_figure(counts: pd.Series, most: int, title: str) -> Figure:
     return figure
 
 
+def asked_figure(asked: pd.DataFrame, classes: int, title: str) -> Figure:
+    """What runs of active learning asked for, by labels: classes, evenness, and how far off the new clips lie.
+
+    asked: of `selections.asked_for`, a line for each of its strategies; a round without a distance is left out.
+    """
+    labels = {
+        "classes": f"classes with a label, of {classes}",
+        "evenness": "evenness (1: as many of each)",
+        "distance": "distance / that of any clip",
+        "divergence": "divergence / that of any clip",
+    }
+    figure = new_figure(12, 6.4)
+    figure.suptitle(title)
+    for panel, (name, label) in zip(figure.subplots(2, 2).flat, labels.items(), strict=True):
+        for i, (strategy, line) in enumerate(asked.groupby("strategy", sort=False)):
+            look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i % len(MARKERS)]}
+            panel.plot("labels", name, data=line, label=strategy, markersize=4, **look)
+        panel.set(xlabel="labels", ylabel=label)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return figure
+
+
 def iterations_figure(points: pd.DataFrame, budgets: Sequence[int], title: str) -> Figure:
     """Maps of one run's clips: before any label, then after each round (Li and Shlizerman 2020, Fig. 3).
 
