@@ -20,7 +20,7 @@ from skelkit.data.library import load, present
 from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
-from skelkit.recipes.experiment import Experiment, Tier, Weights
+from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
 from skelkit.report import figures, published
 from skelkit.report.results import Row
 
@@ -230,6 +230,22 @@ def pivot(
     names = {name: [getattr(e.cell, name) for e in experiments] or seeds[name] for name in ("row", "column")}
     grid = seeds.groupby(["row", "column"])["value"].mean().unstack()
     return grid.reindex(index=pd.unique(pd.Series(names["row"])), columns=pd.unique(pd.Series(names["column"])))
+
+
+def scores(networks: Mapping[Any, tuple[Weights, str]], protocols: Mapping[str, Any]) -> pd.DataFrame:
+    """What networks score on the test clips, a network a line, a protocol a column; measured where it is not yet.
+
+    networks: by name, weights and which of their encoders is asked ("": the main one). protocols: by the metric, as
+    the protocol itself calls it.
+    """
+    found = {
+        metric: [
+            run.measure(Evaluation(weights, protocol, encoder))["scores"][metric]
+            for weights, encoder in networks.values()
+        ]
+        for metric, protocol in protocols.items()
+    }
+    return pd.DataFrame(found, index=list(networks))
 
 
 def bars(

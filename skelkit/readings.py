@@ -94,7 +94,7 @@ def _sentence(question: Question, known: dict[str, Lead]) -> str:
     rival, verdicts = f"“{question.rival}”", [each.verdict for each in known.values()]
     leads_of = "; ".join(f"{column}: {each}" for column, each in known.items())
     if len(set(verdicts)) == 1:
-        everywhere = f" in all {len(known)} columns" if len(known) > 1 else ""
+        everywhere = {1: "", 2: " in both columns"}.get(len(known), f" in all {len(known)} columns")
         stands = f"{verdicts[0]} {rival}{everywhere} ({leads_of})"
     else:
         every = "; ".join(f"{column}: {each.verdict} it ({each})" for column, each in known.items())

@@ -14,7 +14,16 @@ from torch import Generator, Tensor, nn
 from skelkit.augment import PartMask
 from skelkit.data.skeleton import SBU
 from skelkit.data.views import DataSpec, Resident, Whole
-from skelkit.evaluate.inpainting import Inpainting, filled_in, inpainting, mean_square
+from skelkit.evaluate.inpainting import (
+    Filled,
+    Inpainting,
+    by_part,
+    filled_in,
+    inpainting,
+    mean_square,
+    still,
+    unstretched,
+)
 from skelkit.files import SkelkitError
 from skelkit.methods import build
 from skelkit.methods.autoencoder import AutoencoderConfig
@@ -152,3 +161,32 @@ def test_a_method_that_fills_in_nothing_and_a_skeleton_without_parts_are_refused
         score(autoencoder)
     with pytest.raises(SkelkitError, match="0 body parts"):
         inpainting(Inpainting(), method_of(), some_data(), INDEX, replace(SBU, parts={}))
+
+
+def test_the_error_of_a_part_counts_its_own_hidden_coordinates_alone() -> None:
+    """The guess is off by k at every joint of the k-th part, which is hidden in clip k and in no other."""
+    clips, parts = len(SBU.parts), SBU.parts.values()
+    x = torch.zeros(clips, 3, 4, len(SBU), 1)
+    guess, hidden = x.clone(), torch.zeros(clips, 3, 4, len(SBU), 1, dtype=torch.bool)
+    for k, joints in enumerate(parts):
+        guess[..., list(joints), :] = float(k)
+        hidden[k, :, 1:, list(joints)] = True
+    there = torch.ones(clips, 1, 4, 1, 1, dtype=torch.bool)
+    there[:, :, 3] = False
+    guess[:, :, 3] = 99.0  # padding
+    found = by_part(Filled(x, guess, hidden, there), guess, SBU)
+    assert list(found) == list(SBU.parts)
+    assert list(found.values()) == [float(k * k) for k in range(clips)]
+
+
+def test_standing_still_repeats_the_first_frame() -> None:
+    x = torch.randn(2, 3, 5, 15, 1)
+    guess = still(Filled(x, x, x > 0, torch.ones(2, 1, 5, 1, 1, dtype=torch.bool)))
+    assert torch.equal(guess[:, :, 4], x[:, :, 0])
+
+
+def test_a_stretched_clip_is_brought_back_to_its_own_proportions() -> None:
+    original = torch.randn(3, 6, 15, 1) * torch.tensor([0.3, 1.0, 2.0]).view(3, 1, 1, 1) + 5
+    low, high = (edge(original.flatten(1), 1).view(3, 1, 1, 1) for edge in (torch.amin, torch.amax))
+    stretched = 2 * (original - low) / (high - low) - 1
+    assert torch.allclose(unstretched(stretched, original), original, atol=1e-5)

@@ -16,7 +16,7 @@ from matplotlib.colors import to_hex
 
 from skelkit.data.skeleton import KINECT_V1, KINECT_V2, SBU, Skeleton
 from skelkit.files import SkelkitError
-from skelkit.report.player import HIDDEN, MASKED, SHADOW, SIDES, YAW, on_stage, player, poses, strips
+from skelkit.report.player import HIDDEN, MASKED, SHADOW, SIDES, YAW, on_stage, player, poses, strips, travel
 
 
 def a_clip(skeleton: Skeleton, t: int = 8, m: int = 1, seed: int = 0) -> np.ndarray:
@@ -238,3 +238,9 @@ def test_hidden_joints_that_do_not_fit_are_refused() -> None:
     x = a_clip(SBU, t=5)
     with pytest.raises(SkelkitError, match=r"hidden joints of shape \(4, 15\) do not fit original \(5, 15\)"):
         strips({"original": x}, SBU, 3, "", np.zeros((4, 15), bool))
+
+
+def test_travel_adds_up_how_far_the_first_person_s_joints_reach() -> None:
+    clip = np.zeros((3, 3, 2, 2))
+    clip[1, 0, 0, 0], clip[2, 1, 1, 0], clip[:, :, :, 1] = 2.0, -3.0, np.arange(3)[:, None, None]
+    assert travel(clip) == 5.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from skelkit import notebook
-from skelkit.evaluate.knn import beside_own, neighbours
+from skelkit import notebook, run
+from skelkit.evaluate.knn import KNN, beside_own, neighbours
 from skelkit.notebook import Lead
 from skelkit.readings import Question, answers, leads, over, printed
 from skelkit.recipes import interskeleton
-from skelkit.recipes.experiment import Experiment
+from skelkit.recipes.experiment import Evaluation, Experiment
 from skelkit.report import panels
 from skelkit.report.results import Row
 
@@ -68,7 +69,7 @@ def test_a_verdict_that_all_columns_share_is_told_once() -> None:
     rows, experiments = both({"a": ABOVE, "b": ABOVE})
     (sentence,), _ = answers([Question("Training", *NAMES)], rows, experiments)
     lead = "+3.0 ± 2.5, n = 3"
-    assert sentence == f"**Training:** “ours” is above “none” in all 2 columns (a: {lead}; b: {lead})."
+    assert sentence == f"**Training:** “ours” is above “none” in both columns (a: {lead}; b: {lead})."
 
 
 def test_what_no_row_answers_is_named_with_its_columns() -> None:
@@ -163,6 +164,18 @@ def test_features_are_at_hand_where_the_data_is_and_the_training_or_none_is_need
     assert list(notebook.at_hand(named, missing="show")) == ["random"]
     assert list(notebook.at_hand(named)) == ["trained", "random"]
     assert capsys.readouterr().out.splitlines()[0] == "networks can be had of: random"
+
+
+def test_scores_of_networks_are_those_of_their_evaluations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path))
+    smoke = interskeleton.table6("synthetic", sets=(("X_IMG", "X_SEQ"),), tier="smoke")[0].evaluation
+    weights = interskeleton.untrained(smoke.weights)
+    protocols = {"kNN top-1": KNN(), "top-1": smoke.protocol}
+    found = notebook.scores({("random", name): (weights, name) for name in ("X_IMG", "X_SEQ")}, protocols)
+    assert found.columns.tolist() == ["kNN top-1", "top-1"]
+    for metric, protocol in protocols.items():
+        alone = run.measure(Evaluation(weights, protocol, "X_SEQ"))["scores"][metric]
+        assert found.loc[("random", "X_SEQ"), metric] == alone
 
 
 # ── maps and panels ─────────────────────────────────────────────────────────────────────────────────────────────────

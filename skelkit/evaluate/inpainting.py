@@ -116,3 +116,27 @@ def mean_square(
     counted = counted.expand_as(x)
     squares = torch.where(counted, x - x_hat, 0.0).square().flatten(1).sum(1)
     return squares / counted.flatten(1).sum(1)
+
+
+def still(found: Filled) -> Float[Tensor, "b 3 t v m"]:
+    """The guess of a rival that has learned nothing: every body stands as in its first frame, which is whole."""
+    return found.x[:, :, :1].expand_as(found.x)
+
+
+def by_part(found: Filled, guess: Float[Tensor, "b 3 t v m"], skeleton: Skeleton) -> dict[str, float]:
+    """The mean square of a guess over each part's hidden coordinates: of the clips in which it was hidden, the mean.
+
+    NaN for a part that was hidden nowhere.
+    """
+    errors = {}
+    for part, joints in skeleton.parts.items():
+        member = torch.zeros(guess.shape[3], 1, dtype=torch.bool, device=guess.device)
+        member[list(joints)] = True
+        errors[part] = mean_square(found.x, guess, found.hidden & found.there & member).nanmean().item()
+    return errors
+
+
+def unstretched(decoded: Float[Tensor, "3 t v m"], original: Float[Tensor, "3 t v m"]) -> Float[Tensor, "3 t v m"]:
+    """A decoded clip, within [-1, 1], in the proportions of the original that was stretched to it, without padding."""
+    low, high = original.amin((1, 2, 3)).view(3, 1, 1, 1), original.amax((1, 2, 3)).view(3, 1, 1, 1)
+    return low + (decoded + 1) / 2 * (high - low)

@@ -104,6 +104,11 @@ def player(
     )
 
 
+def travel(clip: Float[np.ndarray, "t 3 v m"]) -> float:
+    """How much the first person of a clip moves: the range of each coordinate of each joint, added up, in its unit."""
+    return float(np.ptp(clip[..., 0], axis=0).sum())
+
+
 def poses(clip: Float[np.ndarray, "t 3 v m"], skeleton: Skeleton, frames: int = 6, title: str = "") -> Figure:
     """The clip (t, 3, v, m) as a strip of `frames` poses, evenly spaced in time: the player's stand-in on paper."""
     return strips({"": clip}, skeleton, frames, title or f"Poses of one clip ({len(clip)} frames)")
