@@ -59,6 +59,12 @@ def spread(labels: Int[Tensor, " l"], classes: int) -> tuple[int, float]:
     return int((counts > 0).sum()), entropy(counts / counts.sum()).item() / float(np.log(classes))
 
 
+def by_class(runs: Mapping[str, Weights]) -> pd.DataFrame:
+    """How many labels runs asked for of each class, one line a run; a class that none of them met is left out."""
+    counts = {name: session_of(weights).table()["class"].value_counts() for name, weights in runs.items()}
+    return pd.DataFrame(counts).fillna(0).astype(int).sort_index().T
+
+
 def agreement(weights: Weights, draws: int = 3) -> pd.DataFrame:
     """The share of the clips that KJS asks for with either uncertainty, in percent; one line a round and draw.
 

@@ -151,6 +151,8 @@ def test_bars_count_the_cells_that_were_run() -> None:
 def test_bars_of_one_column_stand_row_by_row() -> None:
     figure = notebook.bars(*both({"a": ABOVE}), "T")
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["ours", "none"]
+    assert figure.axes[0].get_xlabel() == "network"
+    assert figure.legends[0].get_title().get_text().startswith("test")
 
 
 def test_features_are_at_hand_where_the_data_is_and_the_training_or_none_is_needed(

@@ -79,6 +79,14 @@ def test_at_once_adds_one_line_with_all_labels_and_no_distance(runs: dict[str, W
     assert np.isnan([line["distance"], line["divergence"]]).all()
 
 
+def test_labels_by_class_are_those_that_the_session_trained_on(runs: dict[str, Weights]) -> None:
+    counts = selections.by_class(runs)
+    assert list(counts.index) == list(runs)
+    for row, weights in runs.items():
+        asked = artefacts.session_of(weights).table()["class"]
+        assert counts.loc[row][lambda n: n > 0].to_dict() == asked.value_counts().sort_index().to_dict()
+
+
 def test_agreement_is_that_of_two_selections_for_the_rounds_with_labels_before(runs: dict[str, Weights]) -> None:
     weights = runs["SESAR-KJS"]
     found = selections.agreement(weights, draws=2)

@@ -17,12 +17,14 @@ from skelkit.models.decoder import WeakDecoder
 from skelkit.recipes.experiment import Cell, Drawn, Evaluation, Experiment, OwnClassifier, Tier, Variant
 from skelkit.recipes.places import Cells, Place, Pretrain, experiments, places
 from skelkit.recipes.sesar_settings import (
+    TOYS,
     asking,
     baseline,
     budgets,
     pretraining,
     setting,
     strategies,
+    toy,
     untrained,
 )
 from skelkit.train import SGD, Steps
@@ -123,6 +125,19 @@ def figure3(dataset: str = "nw_ucla", endings: Sequence[str] | None = None, **op
         )
 
     return _experiments(dataset, endings, cells, **options)
+
+
+def toys(dataset: str, tier: Tier, seed: int = 0) -> dict[str, Experiment]:
+    """Four rows of a data set's first column, one pretraining before all, with a network that trains in a minute
+    (`toy`, `TOYS`); at tier `paper` as they are. For a walk through the method: nothing is concluded from them."""
+    found = _table("Table 2", dataset, tier=tier, seeds=seed + 1)
+    rows: dict[str, Experiment] = {}
+    for experiment in (e for e in found if e.evaluation.weights.seed == seed):
+        weights, row = experiment.evaluation.weights, experiment.cell.row
+        if row in ("RIC", "SESAR-U", "SESAR-KT", "SESAR-KJS") and row not in rows:
+            small = toy(weights, *TOYS[tier]) if tier in TOYS else weights
+            rows[row] = replace(experiment, evaluation=replace(experiment.evaluation, weights=small))
+    return rows
 
 
 def predict_cluster(dataset: str = "nw_ucla", endings: Sequence[str] | None = None, **options: Any) -> list[Experiment]:
