@@ -245,7 +245,7 @@ def scores(networks: Mapping[Any, tuple[Weights, str]], protocols: Mapping[str, 
         ]
         for metric, protocol in protocols.items()
     }
-    return pd.DataFrame(found, index=list(networks))
+    return pd.DataFrame(found, index=pd.Index(list(networks)))  # names of several parts become levels
 
 
 def bars(
