@@ -177,8 +177,8 @@ def bars(
 ) -> Figure | Markdown:
     """The cells of experiments as bars, the columns along the axis and a colour for each row; the title counts them.
 
-    Where there is one column, its rows stand along the axis. metric, unit: what the bars show; random: see
-    `figures.bars`. Where none of them was run, the title alone.
+    Where there is one column, its rows stand along the axis. xlabel, legend: what columns and rows are. metric, unit:
+    what the bars show; random: see `figures.bars`. Where none of them was run, the title alone.
     """
     from IPython.display import Markdown
 
@@ -190,9 +190,9 @@ def bars(
     title += f": {run_of} of {len(cells)} cells run, n = {seeds['seed'].nunique()}"
     if not run_of:
         return Markdown(f"*{title}*")
-    x, hue = ("column", "row") if len({column for _, column in cells}) > 1 else ("row", "column")
-    named = seeds.rename(columns={x: xlabel, hue: legend})
-    return figures.bars(named, xlabel, "value", legend, title, ylabel=unit, random=random)
+    x, hue = (xlabel, legend) if len({column for _, column in cells}) > 1 else (legend, xlabel)
+    named = seeds.rename(columns={"column": xlabel, "row": legend})
+    return figures.bars(named, x, "value", hue, title, ylabel=unit, random=random)
 
 
 def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from skelkit.notebook import Lead, lead
 from skelkit.recipes.experiment import Experiment
 from skelkit.report.results import Row
@@ -75,6 +77,17 @@ def over(
     found = {rival: lead(rows, (one, column), (rival, column), metric, experiments) for rival in rivals}
     known = {rival: each for rival, each in found.items() if each.seeds}
     return dict(sorted(known.items(), key=lambda pair: pair[1].mean, reverse=True))
+
+
+def printed(grid: pd.DataFrame, one: str, rival: str) -> str:
+    """What a published table says of one row beside another, in points by column; "" where it has not both.
+
+    grid: of `published.show`. For `Question.said`.
+    """
+    if not {one, rival} <= set(grid.index):
+        return ""
+    points = (grid.loc[one] - grid.loc[rival]).items()
+    return f"The paper: {', '.join(f'{lead:+.1f} ({column})' for column, lead in points)}."
 
 
 def _sentence(question: Question, known: dict[str, Lead]) -> str:

@@ -119,6 +119,12 @@ def test_the_legend_names_bars_in_their_order_also_a_random_encoder_among_them()
     assert names == ["ours", "random encoder", "theirs", "random encoder (0.5)"], "the reference line stands last"
 
 
+def test_a_random_encoder_that_was_not_run_draws_no_line() -> None:
+    frame = pd.DataFrame({"test": ["a"], "top-1": [3.0], "network": ["ours"]})
+    figure = figures.bars(frame, "test", "top-1", "network", "Table", random=float("nan"))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours"]
+
+
 def test_a_cell_that_was_not_run_is_hatched_and_named() -> None:
     figure = DRAWINGS["matrix"]()
     assert [patch.get_xy() for patch in figure.axes[0].patches if patch.get_hatch()] == [(1, 0)]

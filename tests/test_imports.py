@@ -92,7 +92,7 @@ FLOORS = (
     {"artefacts"},
     {"run"},
     {"pending"},
-    {"notebook", "readings", "cli", "data_cli", "batch", "bench", "labelling"},
+    {"notebook", "readings", "selections", "cli", "data_cli", "batch", "bench", "labelling"},
 )
 """From the ground up: a room imports rooms of its own floor or of those below, and never in a circle."""
 MODULES = sorted(PACKAGE.rglob("*.py"))

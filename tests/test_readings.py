@@ -15,7 +15,7 @@ import torch
 from skelkit import notebook, run
 from skelkit.evaluate.knn import KNN, beside_own, neighbours
 from skelkit.notebook import Lead
-from skelkit.readings import Question, answers, leads, over
+from skelkit.readings import Question, answers, leads, over, printed
 from skelkit.recipes import interskeleton
 from skelkit.recipes.experiment import Evaluation, Experiment
 from skelkit.report import panels
@@ -97,6 +97,12 @@ def test_leads_over_several_rivals_begin_with_the_largest_and_leave_out_what_was
     assert [(rival, each.mean) for rival, each in found.items()] == [("far", 20.0), ("near", 1.0)]
 
 
+def test_what_a_paper_prints_of_two_rows_is_told_in_points_by_column() -> None:
+    grid = pd.DataFrame({"a": [62.5, 60.0], "b": [50.0, 51.25]}, NAMES)
+    assert printed(grid, *NAMES) == "The paper: +2.5 (a), -1.2 (b)."
+    assert printed(grid, "ours", "nobody") == ""
+
+
 def test_the_lead_of_differences_is_student_s_and_one_difference_decides_nothing() -> None:
     many, one, none = Lead.of([2.0, 3.0, 4.0]), Lead.of([5.0]), Lead.of([])
     assert (many.mean, many.half) == (3.0, pytest.approx(4.303 / 3**0.5, rel=1e-3))
@@ -145,6 +151,8 @@ def test_bars_count_the_cells_that_were_run() -> None:
 def test_bars_of_one_column_stand_row_by_row() -> None:
     figure = notebook.bars(*both({"a": ABOVE}), "T")
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["ours", "none"]
+    assert figure.axes[0].get_xlabel() == "network"
+    assert figure.legends[0].get_title().get_text().startswith("test")
 
 
 def test_features_are_at_hand_where_the_data_is_and_the_training_or_none_is_needed(

@@ -21,8 +21,8 @@ from skelkit.evaluate.active import ActiveLearning
 from skelkit.evaluate.strategies import KMeansTop, Uniform
 from skelkit.files import SkelkitError
 from skelkit.recipes import Drawn, at_tier, sesar
-from skelkit.recipes.experiment import Experiment, OwnClassifier, Weights
-from skelkit.recipes.sesar_settings import SETTINGS, baseline, budgets, pretraining, setting
+from skelkit.recipes.experiment import Experiment, OwnClassifier, Tier, Weights
+from skelkit.recipes.sesar_settings import SETTINGS, baseline, budgets, pretraining, setting, toy
 from skelkit.report import published
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -63,6 +63,13 @@ def test_an_experiment_of_a_printed_split_fills_a_printed_cell_or_is_named_as_ou
     unprinted = {cell for cell in fills(sesar.everything()) - printed if cell[0].startswith("Table")}
     leaky = {cell for cell in unprinted if cell[4] == "xview-v3-leakfree" or cell[3] in sesar.OURS}
     assert {name for _, name, *_ in unprinted - leaky} == FRAMED | set(sesar.OUTSIDE)
+
+
+@pytest.mark.parametrize("dataset", SETTINGS)
+def test_a_data_set_s_table_is_the_published_one_that_it_stands_in(dataset: str) -> None:
+    cells = published.cells("sesar")
+    own = cells[cells["table"].str.startswith("Table") & (cells["dataset"] == dataset)]["table"].unique()
+    assert sesar.table_of(dataset) == (own[0] if len(own) else "Table 2")
 
 
 def test_extensions_begin_with_50_labels_of_nw_ucla_with_the_leak_and_without() -> None:
@@ -124,6 +131,24 @@ def test_the_two_cross_entropies_differ_in_that_alone() -> None:
     for name in ("RIC", "SESAR-KT"):
         one, other = found[f"{name}, sum"], found[f"{name}, mean"]
         assert replace(other, method=one.method) == one != other
+
+
+def test_toys_differ_in_size_alone_and_all_train_for_as_many_epochs() -> None:
+    kt, ric = toy(row("SESAR-KT"), 51, 8), toy(row("RIC"), 51, 8)
+    assert (kt.start, kt.method) == (ric.start, row("SESAR-KT").method)
+    assert (kt.active.strategy, kt.active.budgets) == (KMeansTop(20), (17, 34, 51))
+    assert (ric.active, ric.labels, kt.labels) == (None, Drawn(51), None)
+    assert [w.training.schedule.epochs for w in (kt, ric, kt.start)] == [8, 24, 24]
+    assert {(w.encoder.width, w.data.clips, w.training.bf16) for w in (kt, ric, kt.start)} == {(32, 340, False)}
+
+
+@pytest.mark.parametrize("tier", get_args(Tier))
+def test_a_walk_takes_toys_below_tier_paper_that_share_one_pretraining(tier: Tier) -> None:
+    found = {name: e.evaluation.weights for name, e in sesar.toys("synthetic", tier, seed=1).items()}
+    assert list(found) == ["RIC", "SESAR-U", "SESAR-KT", "SESAR-KJS"]
+    assert {w.seed for w in found.values()} == {1}
+    assert len({w.start for w in found.values()}) == 1
+    assert {w.encoder.width for w in found.values()} == {1024 if tier == "paper" else 32}
 
 
 def test_strategies_of_one_split_and_seed_share_one_pretraining() -> None:

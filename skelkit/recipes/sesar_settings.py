@@ -201,3 +201,26 @@ def asking(start: Weights, rounds: tuple[int, ...], strategy: Strategy, *, varia
         start=start,
         active=ActiveLearning(strategy, rounds, start.seed),
     )
+
+
+TOYS = {"smoke": (8, 1), "small": (51, 8), "reduced": (51, 32)}
+"""Labels of a toy, and epochs of each of its rounds, by tier."""
+
+
+def toy(weights: Weights, labels: int, epochs: int) -> Weights:
+    """The same with a network that trains in a minute, to see the method at work: 32 units a direction, larger steps,
+    at most 340 clips.
+
+    labels: drawn at once or asked for in three rounds, as the weights say. epochs: of each round; what is trained at
+    once, pretraining and baselines, takes as many as three rounds do.
+    """
+    schedule = Decay(epochs if weights.active else 3 * epochs)
+    return replace(
+        weights,
+        data=replace(weights.data, clips=min(weights.data.clips or 340, 340)),
+        encoder=replace(weights.encoder, width=32, initial=None),
+        training=replace(weights.training, optimiser=Adam(lr=3e-3), schedule=schedule, bf16=False),
+        start=weights.start and toy(weights.start, labels, epochs),
+        labels=Drawn(labels) if weights.labels else None,
+        active=weights.active and replace(weights.active, budgets=evenly(labels, 3)),
+    )

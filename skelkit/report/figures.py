@@ -127,7 +127,7 @@ def bars(
     """Bars of the mean of `y`, grouped by `x`, coloured by `hue`, with the sd over the rows that share both (seeds).
 
     frame: one row a measurement, with the columns x, y, hue, in the order to be drawn. random: the random encoder's
-    value, a dashed line. Labels default to the column names.
+    value, a dashed line; NaN, as where it was not run, draws none. Labels default to the column names.
     """
     groups, colours = list(frame[x].unique()), list(frame[hue].unique())
     width = 0.8 / max(len(colours), 1)
@@ -144,7 +144,7 @@ def bars(
             text = ["" if np.isnan(v) else f"{v:.1f}" for v in part["mean"]]
             axes.bar_label(drawn, text, padding=2, fontsize=8)
         several |= error is not None
-    if random is not None:
+    if random is not None and not np.isnan(random):
         axes.axhline(random, color="0.25", linestyle="--", linewidth=1.2, label=f"random encoder ({random:.1f})")
     names = [str(g) for g in groups]
     slanted = sum(map(len, names)) > 70
