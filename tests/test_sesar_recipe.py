@@ -70,7 +70,7 @@ def test_an_experiment_of_a_printed_split_fills_a_printed_cell_or_is_named_as_ou
 def test_a_data_set_s_table_is_the_published_one_that_it_stands_in(dataset: str) -> None:
     cells = published.cells("sesar")
     own = cells[cells["table"].str.startswith("Table") & (cells["dataset"] == dataset)]["table"].unique()
-    assert sesar.table_of(dataset) == (own[0] if len(own) else "Table 2")
+    assert sesar.own_table(dataset) == (own[0] if len(own) else "Table 2")
 
 
 def test_extensions_begin_with_50_labels_of_nw_ucla_with_the_leak_and_without() -> None:

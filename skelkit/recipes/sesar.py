@@ -165,7 +165,7 @@ def cross_entropies(dataset: str = "nw_ucla", endings: Sequence[str] | None = No
     return _experiments(dataset, endings, cells, **options)
 
 
-def table_of(dataset: str) -> str:
+def own_table(dataset: str) -> str:
     """The published table that a data set stands in; one that the paper does not have is asked Table 2's question."""
     return {"uwa3d": "Table 1", "ntu60": "Table 3"}.get(dataset, "Table 2")
 
