@@ -21,6 +21,7 @@ from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
 from skelkit.report import figures, published
 from skelkit.report.leads import Lead as Lead
 from skelkit.report.leads import by_seed as by_seed
+from skelkit.report.leads import by_verdict
 from skelkit.report.leads import lead as lead
 from skelkit.report.results import Row
 
@@ -129,9 +130,7 @@ def at_hand(weights: Mapping[str, Weights], *, missing: str = "run") -> dict[str
 
 def standing(leads: Mapping[str, Lead]) -> str:
     """Leads over named rivals in words: "above a (+3.1 ± 1.2, n = 3); not told apart from b (...)"."""
-    words = ("above", "not told apart from", "below")
-    groups = {word: [f"{name} ({each})" for name, each in leads.items() if each.verdict == word] for word in words}
-    return "; ".join(f"{word} {', '.join(names)}" for word, names in groups.items() if names)
+    return "; ".join(f"{verdict} {', '.join(named)}" for verdict, named in by_verdict(leads).items())
 
 
 def pivot(

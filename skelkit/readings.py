@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from skelkit.notebook import Lead, lead
 from skelkit.recipes.experiment import Experiment
+from skelkit.report.leads import Lead, lead
 from skelkit.report.results import Row
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,3 +93,12 @@ def lead(
     cell = [r for r in rows if (r.row, r.column, r.metric) == (*one, metric)]
     clips = sum({(r.seed, r.fold): r.n_test for r in cell}.values()) / len({r.seed for r in cell})
     return Lead.of_shares(pair[0, 0], pair[0, 1], clips)
+
+
+def by_verdict(leads: Mapping[str, Lead]) -> dict[str, list[str]]:
+    """Named leads as words, "a (+3.1 ± 1.2, n = 3)", under their verdicts; those that are not compared are left out."""
+    verdicts = ("above", "not told apart from", "below")
+    found = {
+        verdict: [f"{name} ({each})" for name, each in leads.items() if each.verdict == verdict] for verdict in verdicts
+    }
+    return {verdict: named for verdict, named in found.items() if named}

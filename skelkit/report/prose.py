@@ -239,8 +239,7 @@ def _longt_gan(rows: list[Row]) -> Prose:
             f"""A quarter of the width, {EPOCHS["longt_gan"]} epochs. The representation is
             {against(over("U: Autoencoder"), "that of the autoencoder")} and
             {against(over("S: Ours"), "a network trained on the labels")}. Without the adversarial loss the
-            inpainting error is {error(element)}. A check that is no committed row: with the training labels
-            shuffled, the three frozen encoders had 4 to 25 % (chance: 9)."""
+            inpainting error is {error(element)}."""
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from skelkit.report import published
-from skelkit.report.leads import Lead, by_seed
+from skelkit.report.leads import Lead, by_seed, by_verdict
 from skelkit.report.results import Row
 
 
@@ -31,11 +31,8 @@ def against(found: Lead, other: str) -> str:
 
 def listed(leads: dict[str, Lead]) -> str:
     """Named leads by what they tell: "above: a (+3.1 ± 1.2, n = 3); not told apart: b (...)"."""
-    groups = []
-    for verdict in ("above", "not told apart from", "below"):
-        named = [f"{name} ({each})" for name, each in leads.items() if each.verdict == verdict]
-        groups += [f"{verdict.removesuffix(' from')}: {', '.join(named)}"] if named else []
-    return "; ".join(groups) or "not run"
+    groups = by_verdict(leads).items()
+    return "; ".join(f"{verdict.removesuffix(' from')}: {', '.join(named)}" for verdict, named in groups) or "not run"
 
 
 def line(text: str) -> str:
