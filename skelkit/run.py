@@ -81,6 +81,9 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
         seen = drawn_of_all(of_all, evaluation.labels.clips, evaluation.weights.seed)
         known = torch.zeros_like(known).index_fill(0, torch.from_numpy(seen).to(known.device), True)
     train_labels, test_labels = train_labels[known], test_labels[asked]
+    if evaluation.shuffled:
+        rng = seeded(evaluation.weights.seed)
+        train_labels = train_labels[torch.randperm(len(train_labels), generator=rng, device=rng.device)]
     if isinstance(protocol, Linear | AugmentedLinear | KNN | CompressedKNN | Cluster):
         found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
         found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]

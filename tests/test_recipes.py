@@ -33,12 +33,14 @@ from skelkit.recipes import (
     experiment,
     interskeleton,
     interskeleton_settings,
+    longt_gan,
     longt_gan_settings,
     places,
     sesar_settings,
     tiers,
 )
 from skelkit.recipes.experiment import Experiment, Tier
+from skelkit.recipes.places import SHUFFLED
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
 from skelkit.report.results import Row
@@ -106,6 +108,25 @@ def test_an_unknown_option_of_a_table_raises(paper: str, table: str) -> None:
 def test_a_table_that_a_paper_does_not_have_is_refused(paper: str) -> None:
     with pytest.raises(SkelkitError, match="no experiments make 'Table M'; choose one of "):
         PAPERS[paper].comparison("Table M", "sbu")
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_paper_asks_frozen_encoders_that_it_compares_once_more_with_shuffled_labels(paper: str) -> None:
+    """The random encoder among them; each is an experiment of a table but for its labels."""
+    extensions = PAPERS[paper].extensions()
+    checks = [e for e in extensions if e.cell.table == SHUFFLED]
+    assert "random encoder" in {e.cell.row for e in checks}
+    assert len({e.cell.row for e in checks}) > 2
+    assert all(e.evaluation.shuffled == (e in checks) for e in extensions)
+    asked = {(e.evaluation, e.cell.row, e.cell.column) for e in extensions if e not in checks}
+    for e in checks:
+        plain = dataclasses.replace(e.evaluation, shuffled=False)
+        assert (plain, e.cell.row, e.cell.column.removesuffix(", shuffled")) in asked
+
+
+def test_only_a_classifier_on_frozen_features_is_asked_with_shuffled_labels() -> None:
+    found = longt_gan.table2("hdm05_11", tier="reduced")
+    assert [e.cell.row for e in places.shuffled(found[:6])] == [e.cell.row for e in found[:3]]
 
 
 # ── tiers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -299,7 +320,7 @@ def test_what_nobody_measures_are_cited_baselines_losses_and_gains() -> None:
 def test_every_experiment_of_a_published_data_set_names_a_published_table() -> None:
     known = set(published.cells("ascal")["table"])
     ours = {e.cell.table for e in everything() if e.cell.paper == "ascal"}
-    assert ours - known == {"NW-UCLA"}
+    assert ours - known == {"NW-UCLA", SHUFFLED}
 
 
 def test_a_random_encoder_stands_beside_every_comparison() -> None:
@@ -342,7 +363,7 @@ def test_every_experiment_of_inter_skeleton_contrast_fills_a_printed_cell_or_is_
 
 def test_extensions_of_inter_skeleton_contrast_use_the_printed_rows_and_meet_no_printed_cell() -> None:
     printed = published.cells("interskeleton")
-    extensions = interskeleton.extensions()
+    extensions = [e for e in interskeleton.extensions() if e.cell.table != SHUFFLED]
     assert {e.tier for e in extensions} == {"reduced"}
     assert not {e.evaluation.weights.data.name for e in extensions} & set(printed["dataset"])
     known = {*zip(printed["table"], printed["row"], strict=True)}

@@ -23,7 +23,7 @@ from skelkit.data.library import load
 from skelkit.data.views import Resample, View
 from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.compression import CompressedKNN
-from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, linear
 from skelkit.files import SkelkitError
 from skelkit.methods.byol import BYOLConfig
@@ -313,6 +313,28 @@ def test_on_shuffled_training_labels_the_representation_is_near_chance() -> None
     shuffled = [top1(sides[0][torch.randperm(len(sides[0]), generator=rng)]) for _ in range(3)]
     assert np.mean(shuffled) < 1.7 * chance
     assert top1(sides[0]) > 2 * chance > np.mean(shuffled)
+
+
+@pytest.mark.parametrize("protocol", [Linear(schedule=Steps(2)), KNN()], ids=["linear", "knn"])
+def test_shuffled_labels_are_the_training_labels_in_another_order_and_the_test_labels_stay(
+    protocol: Linear | KNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, Any]] = []
+    function = {Linear: linear, KNN: knn}[type(protocol)]
+
+    def watched(protocol: Any, ours: Any, theirs: Any, *rest: Any) -> Any:
+        seen.append((ours, theirs))
+        return function(protocol, ours, theirs, *rest)
+
+    monkeypatch.setattr(run, function.__name__, watched)
+    plain = Evaluation(ascal.untrained(weights()), protocol, "CAE")
+    for shuffled in (False, True):
+        run.measure(replace(plain, shuffled=shuffled))
+    ((features, labels), theirs), ((same, exchanged), others) = seen
+    assert torch.equal(features, same)
+    assert torch.equal(theirs[1], others[1])
+    assert not torch.equal(labels, exchanged)
+    assert torch.equal(labels.bincount(), exchanged.bincount())
 
 
 def test_a_supervised_method_is_tested_by_its_own_classifier_and_its_history_has_the_best_epoch() -> None:

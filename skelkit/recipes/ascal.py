@@ -26,7 +26,7 @@ from skelkit.recipes.ascal_settings import (
     with_method,
 )
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
-from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
 from skelkit.train import Steps
 
 __all__ = ["augmentations", "baseline", "everything", "pretraining", "setting", "untrained", "with_method"]
@@ -287,7 +287,7 @@ def extensions() -> list[Experiment]:
     found = elsewhere() + table9("sbu", seeds=5) + figure9("sbu", seeds=3) + table5(variant="official", seeds=1)
     for make in (table7, table8, figure8, figure12, table10, figure5, table6, figure11, figure10):
         found += make("sbu")
-    return found
+    return found + shuffled(elsewhere(seeds=1))
 
 
 def everything() -> list[Experiment]:

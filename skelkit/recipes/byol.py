@@ -14,7 +14,7 @@ from skelkit.augment import aggressive, conservative
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, settled, supervised, untrained
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Weights
-from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
 from skelkit.train import SGD, Steps
 
 __all__ = ["distilled", "everything", "finetuning", "pretraining", "setting", "settled", "supervised", "untrained"]
@@ -183,7 +183,7 @@ def extensions() -> list[Experiment]:
     for dataset in ("utd_mhad", "msrc12"):
         found += table1(dataset, **at) + table2(dataset, **at)
     found += table6("nw_ucla", "msrc12", **at) + table6("utd_mhad", "nw_ucla", **at)
-    found += table5("nw_ucla", **at)
+    found += table5("nw_ucla", **at) + shuffled(table2("nw_ucla", rows=FIRST, **at))
     return sorted(dict.fromkeys(found), key=lambda e: e.cell.column.startswith("NW-UCLA CS"))
 
 

@@ -121,6 +121,9 @@ class Evaluation:
     labels: Drawn | None = None
     """Labelled training clips that a classifier on frozen features sees, drawn by the seed of the weights; None: all of
     them."""
+    shuffled: bool = False
+    """Whether these clips exchange their labels at random before a classifier on frozen features sees them: a check,
+    for what then lies above chance was not learned from the labels."""
 
 
 @dataclass(frozen=True)

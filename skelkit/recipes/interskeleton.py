@@ -21,7 +21,7 @@ from skelkit.recipes.interskeleton_settings import (
     supervised,
     untrained,
 )
-from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
 from skelkit.train import SGD, Steps
 
 __all__ = ["augmentation", "everything", "finetuning", "pretraining", "setting", "supervised", "untrained"]
@@ -229,6 +229,7 @@ def extensions() -> list[Experiment]:
     for dataset in OURS:
         for table in ("Table 6", "Table 1", "Table 3", "Table 2", "Table 5"):
             found += comparison(table, dataset, tier="reduced")
+    found += shuffled(table5("nw_ucla", names=("X_IMG",), tier="reduced"))
     return list(dict.fromkeys(found))  # the first places hold parts of Tables 5 and 6
 
 

@@ -22,7 +22,7 @@ from skelkit.recipes.longt_gan_settings import (
     unsupervised_lstm,
     untrained,
 )
-from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
 from skelkit.train import SGD, Adam, Steps
 
 __all__ = [
@@ -156,7 +156,7 @@ def extensions() -> list[Experiment]:
     for dataset in OURS[1:]:
         found += table2(dataset, tier="reduced")
         found += table3(dataset, endings=tuple(setting(dataset).splits)[:1], tier="reduced")
-    found += table2("hdm05_11", tier="reduced", endings=("10-fold",))
+    found += table2("hdm05_11", tier="reduced", endings=("10-fold",)) + shuffled(table2("hdm05_11", **at))
     return list(dict.fromkeys(found))  # the first places hold parts of the later ones
 
 

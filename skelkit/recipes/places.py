@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any, Protocol, runtime_checkable
 
+from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Tier, Variant, Weights
 from skelkit.recipes.tiers import at_tier
@@ -87,6 +89,21 @@ def experiments(
                 evaluation = replace(evaluation, split=place.split)
             found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
     return found
+
+
+SHUFFLED = "Labels shuffled"
+"""The table of `shuffled`, which no paper has."""
+
+
+def shuffled(found: Iterable[Experiment]) -> list[Experiment]:
+    """The experiments with a classifier on frozen features once more, with the training labels exchanged at random: a
+    check, for no encoder may then lie above chance."""
+    again = []
+    for e in found:
+        if isinstance(e.evaluation.protocol, Linear | AugmentedLinear | KNN):
+            cell = replace(e.cell, table=SHUFFLED, column=f"{e.cell.column}, shuffled")
+            again.append(replace(e, cell=cell, evaluation=replace(e.evaluation, shuffled=True)))
+    return again
 
 
 def by_name(tables: Tables, table: str, dataset: str, **options: Any) -> list[Experiment]:

@@ -15,7 +15,7 @@ from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.models.decoder import WeakDecoder
 from skelkit.recipes.experiment import Cell, Drawn, Evaluation, Experiment, OwnClassifier, Tier
-from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
 from skelkit.recipes.sesar_settings import (
     TOYS,
     asking,
@@ -189,6 +189,7 @@ def extensions() -> list[Experiment]:
     found = table2(labels=(50,), **at) + table2(endings=("",), **at) + table2(**at)
     found += figure3(endings=("",), **at) + predict_cluster(**at) + cross_entropies(**at)
     found += table2(labels=(50,), seeds=3, **at) + table2(labels=(50,), seeds=3, outside=True, **at)
+    found += shuffled(predict_cluster(endings=("",), **at))
     for dataset in OURS:
         found += table2(dataset, **at)
     return list(dict.fromkeys(found))  # the first places hold parts of the later ones
