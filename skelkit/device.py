@@ -14,10 +14,16 @@ from skelkit.files import SkelkitError
 
 
 def device() -> torch.device:
-    """`$SKELKIT_DEVICE` (cpu, cuda, mps), by default CUDA where there is one, else the CPU."""
+    """`$SKELKIT_DEVICE` (cpu, cuda, mps), by default CUDA where there is one, else the CPU.
+
+    Raises SkelkitError where it is no device, not here, or a numbered one, which the training loop would not take.
+    """
     wish = os.environ.get("SKELKIT_DEVICE", "cuda" if torch.cuda.is_available() else "cpu")
     if wish.startswith("cuda") and not torch.cuda.is_available():
         raise SkelkitError("SKELKIT_DEVICE=cuda: torch sees no CUDA device here; choose the kernel skelkit, or cpu")
+    kind, numbered, which = wish.partition(":")
+    if numbered:
+        raise SkelkitError(f"SKELKIT_DEVICE={wish}: give {kind}, and choose by CUDA_VISIBLE_DEVICES={which}")
     try:
         return torch.device(wish)
     except RuntimeError as error:

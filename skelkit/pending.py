@@ -134,9 +134,11 @@ def _size(data: Data) -> tuple[int, DataSpec]:
 
 
 def _rate(experiments: list[Experiment]) -> float | None:
-    """Seconds a unit of work, the median over rows; of this device where it has rows, else of any."""
+    """Seconds a unit of work, the median over rows; of this device where it has rows, else of its kind (a CPU's rows
+    tell nothing of a GPU)."""
     pairs = [(row, e.evaluation.weights) for e in experiments for row in rows_of(e)[:1]]
-    here = [(r, w) for r, w in pairs if _machine(r.device) == _machine(device_name())] or pairs
+    kind = [(r, w) for r, w in pairs if _on_gpu(r.device) == _on_gpu(device_name())]
+    here = [(r, w) for r, w in kind if _machine(r.device) == _machine(device_name())] or kind
     rates = [row.seconds / work(weights) for row, weights in here if weights.training.schedule.epochs]
     return statistics.median(rates) if rates else None
 
@@ -144,6 +146,10 @@ def _rate(experiments: list[Experiment]) -> float | None:
 def _machine(device: str) -> str:
     """A row's device but for the number of threads, which differs between a job and its parent."""
     return re.sub(r", \d+ threads$", "", device)
+
+
+def _on_gpu(device: str) -> bool:
+    return not device.startswith("cpu, ")
 
 
 def run(

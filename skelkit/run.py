@@ -68,6 +68,7 @@ def _labels(evaluation: Evaluation, prepared: Prepared) -> int:
     weights = evaluation.weights
     if not isinstance(evaluation.protocol, OwnClassifier):
         return evaluation.labels.clips if evaluation.labels else len(prepared.split.train)
+    weights = weights.teacher or weights  # a student sees no label but those that its teacher has seen
     return weights.active.budgets[-1] if weights.active else len(labelled(weights, prepared))
 
 

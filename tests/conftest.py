@@ -36,6 +36,7 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # A test that changes folder still finds the data.
         named = [str(folder.resolve()) for folder in data_folders()[:-1]]
         patch.setenv("SKELKIT_DATA", os.pathsep.join(named))
+        patch.setenv("SKELKIT_DEVICE", os.environ.get("SKELKIT_DEVICE", "cpu"))  # what is exact is so on a CPU
         for name in ("SKELKIT_RESULTS", "SKELKIT_BUILD"):
             patch.delenv(name, raising=False)
         torch.set_num_threads(min(2, os.cpu_count() or 1))

@@ -24,6 +24,7 @@ from skelkit.files import SkelkitError
 from skelkit.methods.ascal import ASCALConfig
 from skelkit.models.rnn import Recurrent, RecurrentEncoder
 from skelkit.recipes.ascal_settings import pretraining
+from skelkit.recipes.experiment import Weights
 from skelkit.recipes.quickstart import quickstart
 from skelkit.train import Steps, train
 
@@ -152,15 +153,18 @@ def test_the_report_is_one_markdown_table(capsys: pytest.CaptureFixture[str], mo
 def test_the_measured_parts_fill_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     crops = augmentation.interskeleton_views(clips=2, rounds=1)
     graphs = bench.agcn(batch=2, frames=4, rounds=1, width=8)
-    equal, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
+    equal, equal_in_half, *bodies = bench.stgcn(batch=2, frames=4, rounds=1, width=8)
     same, *steps = bench.longt_gan(clips=3, rounds=1, width=8)
-    assert equal.met
-    assert same.met
-    assert "|" not in equal.measured + equal.reached + same.measured + same.reached
+    for line in (equal, equal_in_half, same):
+        assert line.met
+        assert "|" not in line.measured + line.reached
     monkeypatch.setattr(byol_step, "peaks", partial(peaks, size=(64, 2**12)))
-    *step, projection = byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1)
+    step, projections = [], []
+    for line in byol_step.whole_step(batch=2, width=0.125, frames=4, rounds=1):
+        (projections if "projection" in line.measured else step).append(line)
     assert len(step) == 4
-    assert " / " in projection.reached
+    assert [line.measured.partition(",")[0] for line in projections] == ["projection", "projection"]
+    assert all(" / " in line.reached for line in projections)
     ratios, differences = (bench.decoders(2, 4, 8, 5, rounds=1)[i::2] for i in (0, 1))
     assert len(ratios) == len(differences) == 3
     assert all(line.met for line in differences)
@@ -177,6 +181,26 @@ def test_the_measured_parts_fill_their_lines(monkeypatch: pytest.MonkeyPatch) ->
         assert all("|" not in line.measured + line.reached and " to " in line.reached for line in lines)
 
 
+def test_a_step_takes_the_half_of_its_batch_as_often_as_the_memory_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def within_two(weights: Weights, clips: torch.Tensor, half: bool) -> Callable[[], None]:
+        tried.append(clips.shape[1])
+        if clips.shape[1] > 2:
+            raise torch.OutOfMemoryError
+        return training_step(weights, clips, half)
+
+    training_step = byol_step.training_step
+    monkeypatch.setattr(byol_step, "training_step", within_two)
+    monkeypatch.setattr(byol_step, "peaks", partial(peaks, size=(64, 2**12)))
+    first, *_ = byol_step.whole_step(batch=8, width=0.125, frames=4, rounds=1)
+    assert "batch 2," in first.measured
+    assert tried == [8, 4, 2] * 2
+    monkeypatch.setattr(byol_step, "training_step", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError))
+    with pytest.raises(torch.OutOfMemoryError):
+        next(byol_step.whole_step(batch=8, width=0.125, frames=4, rounds=1))
+
+
 def test_the_roofline_counts_a_products_arithmetic_and_every_number_once() -> None:
     a, b = torch.ones(4, 5), torch.ones(5, 6)
     with Roofline() as roofline:
@@ -185,6 +209,20 @@ def test_the_roofline_counts_a_products_arithmetic_and_every_number_once() -> No
     assert roofline.operations == [product, relu]
     assert roofline.seconds(flops=240, memory=96) == 296 / 96 + 192 / 96  # memory is the slower one
     assert roofline.seconds(flops=24, memory=96) == 10 + 192 / 96
+
+
+def test_the_roofline_counts_a_product_that_is_added_in_place() -> None:
+    total, batched = torch.zeros(4, 6), torch.zeros(2, 4, 6)
+    with Roofline() as roofline:
+        total.addmm_(torch.ones(4, 5), torch.ones(5, 6))
+        batched.baddbmm_(torch.ones(2, 4, 5), torch.ones(2, 5, 6))
+    assert [flops for flops, _ in roofline.operations if flops] == [240, 480]
+
+
+def test_the_peaks_leave_the_products_as_exact_as_they_were() -> None:
+    before = torch.get_float32_matmul_precision()
+    assert all(rate > 0 for half in (False, True) for rate in peaks(half, rounds=1, size=(8, 64)))
+    assert torch.get_float32_matmul_precision() == before
 
 
 def test_the_roofline_sees_the_backward_pass() -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from skelkit.augment import conservative
+from skelkit.augment import (
+    LeftRightDrop,
+    Resampling,
+    SavitzkyGolay,
+    Shear,
+    TemporalShift,
+    aggressive,
+    conservative,
+)
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes import byol
-from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, supervised
-from skelkit.recipes.experiment import Experiment, Weights
+from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, settled, supervised, untrained
+from skelkit.recipes.experiment import Experiment, Tier, Weights
 from skelkit.recipes.places import SHUFFLED
 from skelkit.report import published
 from skelkit.train import SGD, Steps, WarmupCosine
@@ -40,11 +50,25 @@ def test_every_cell_that_is_not_cited_has_an_experiment_and_no_other_row_than_un
 
 
 def test_extensions_use_the_printed_rows_or_say_what_else_they_are() -> None:
-    extensions = [e for e in byol.extensions() if e.cell.table != SHUFFLED]
+    long = byol.paper_length()
+    extensions = [e for e in byol.extensions() if e.cell.table != SHUFFLED and e not in long]
     assert {e.tier for e in extensions} == {"reduced"}
     rows = {(e.cell.table, e.cell.row) for e in extensions} - {(table, row) for table, row, *_ in printed()}
-    assert {row for _, row in rows} == UNTRAINED | {byol.LONGER, "Ours 1x"}
+    augmented = {byol.AUGMENTED.format(row) for row in ("Ours", *UNTRAINED)}
+    assert {row for _, row in rows} == UNTRAINED | augmented | {byol.LONGER, "Ours 1x"}
     assert {table for table, row in rows if row == "Ours 1x"} == {"Table 3"}  # its teacher is as wide as its student
+
+
+def test_the_last_extensions_have_the_papers_epochs_and_widths() -> None:
+    long = byol.paper_length("nw_ucla")
+    assert byol.extensions()[-len(long) :] == long
+    trained = [e.evaluation.weights for e in long if e.cell.row.startswith("Ours")]
+    assert {(w.encoder.width, w.training.schedule.epochs) for w in trained} == {(64, 1600), (128, 1600)}
+    assert {(e.tier, e.cell.table) for e in long} == {("paper", "Table 1")}
+    assert {e.cell.row for e in long if e.evaluation.weights not in trained} == {
+        "random encoder 1x",
+        "random encoder 2x",
+    }
 
 
 # ── NW-UCLA ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -60,8 +84,8 @@ def test_on_nw_ucla_both_cross_view_columns_have_the_leak_free_pretraining_and_c
     assert labelled["NW-UCLA V3"].evaluation.weights.data.split == "xview-v3"
 
 
-def test_cross_subject_comes_last_and_tables_1_to_3_and_6_have_it() -> None:
-    extensions = byol.extensions()
+def test_cross_subject_comes_last_but_for_the_papers_length_and_tables_1_to_3_and_6_have_it() -> None:
+    extensions = [e for e in byol.extensions() if e.tier == "reduced"]
     late = [e.cell.column.startswith("NW-UCLA CS") for e in extensions]
     assert late == sorted(late)
     tables = {e.cell.table for e, last in zip(extensions, late, strict=True) if last}
@@ -73,6 +97,20 @@ def test_with_more_epochs_sampling_viewpoints_takes_as_many_steps_as_without() -
     """925 clips of 539 performances, in batches of 32."""
     longer, given = setting("nw_ucla").longer, setting("nw_ucla").epochs
     assert abs(longer * -(-539 // 32) - given * -(-925 // 32)) < -(-539 // 32)
+
+
+@pytest.mark.parametrize(("tier", "there"), [("smoke", False), ("small", False), ("reduced", True), ("paper", True)])
+def test_a_tier_that_cuts_both_to_the_same_epochs_has_no_row_of_equal_steps(tier: Tier, there: bool) -> None:
+    assert bool(byol.equal_steps("nw_ucla", tier=tier)) == there
+
+
+def test_where_there_is_one_camera_nothing_is_ablated_that_is_not_there() -> None:
+    """Two rows that differ by the viewpoints alone would tell of chance."""
+    for dataset in ("utd_mhad", "msrc12"):
+        asked = [e for e in byol.extensions() if (place(e)[0], e.cell.table) == (dataset, "Table 2")]
+        pipelines = [(e.evaluation.weights.method.t1, e.evaluation.weights.method.t2) for e in asked]
+        learned = [each for e, each in zip(asked, pipelines, strict=True) if e.cell.row not in UNTRAINED]
+        assert len(learned) == len(set(learned)) == len(byol.ABLATION) - 2
 
 
 # ── settings, Sec. 4.2 to 4.4 ───────────────────────────────────────────────────────────────────────────────────────
@@ -125,12 +163,77 @@ def test_fine_tuning_and_distillation_are_those_of_sec_4_4(share: float, epochs:
     assert (schedule(student), student.method.temperature) == (WarmupCosine(100), 1.0)
 
 
-def test_our_fine_tuning_has_the_supervised_baselines_rate_and_differs_in_its_start() -> None:
-    start = pretraining("nw_ucla", "xview-v3-leakfree")
-    tuned, alone = finetuning(start, "xview-v3-leakfree", 0.1), supervised(start, "xview-v3-leakfree", 0.1)
+def test_our_fine_tuning_has_the_supervised_baselines_rate_and_differs_from_the_random_encoders_in_its_start() -> None:
+    found = {e.cell.row: e.evaluation.weights for e in byol.table3("nw_ucla", teacher=1.0)[:4]}
+    tuned, unlearned, alone = (found[row] for row in ("Ours 1x", "random encoder", "ST-GCN (sup.)"))
     assert tuned.training.optimiser.lr == alone.training.optimiser.lr
     assert (tuned.method.frozen, tuned.method.encoder_rate) == (1 / 3, 1.0)
-    assert (tuned.start, alone.start) == (start, None)
+    assert tuned.start is not None
+    assert alone.start is None
+    assert replace(tuned, start=None) == replace(unlearned, start=None)
+    assert unlearned.start == untrained(tuned.start)
+    assert found["Ours 1x, distilled"].teacher == tuned
+
+
+DROPPED = {
+    "No shear": Shear,
+    "No low-pass filtering": SavitzkyGolay,
+    "No temporal shift": TemporalShift,
+    "No resampling": Resampling,
+    "No left/right drop": LeftRightDrop,
+}
+
+
+@pytest.mark.parametrize("row", DROPPED)
+def test_a_row_without_an_augmentation_has_all_others_in_both_pipelines(row: str) -> None:
+    method = pretraining("ntu60", "xsub", **byol.ABLATION[row]).method
+    for found, whole in ((method.t1, aggressive()), (method.t2, conservative())):
+        assert found == tuple(step for step in whole if not isinstance(step, DROPPED[row]))
+    assert len(method.t1) == len(aggressive()) - 1
+
+
+def test_the_other_rows_of_the_ablation_are_ticked_as_printed() -> None:
+    """Multi-viewpoint sampling and asymmetry, as Table 2 prints them."""
+    ticks = {
+        "Baseline BYOL: Only conservative augmentation": (False, conservative(), conservative()),
+        "Baseline BYOL: Only aggressive augmentation": (False, aggressive(), aggressive()),
+        "Without MVS: All augmentations": (False, aggressive(), conservative()),
+        "Without Asymm. Aug.: Only aggressive augmentation": (True, aggressive(), aggressive()),
+        "All augmentations": (True, aggressive(), conservative()),
+    }
+    found = {row: pretraining("ntu60", "xsub", **changes) for row, changes in byol.ABLATION.items()}
+    assert {r: (w.training.performances, w.method.t1, w.method.t2) for r, w in found.items() if r in ticks} == ticks
+    assert all(found[row].training.performances for row in DROPPED)
+    assert set(found) == {*ticks, *DROPPED}
+
+
+def test_table_5_tunes_every_width_and_distils_each_smaller_one_from_the_widest() -> None:
+    table = [e for e in byol.table5() if e.cell.column == "1%" and e.evaluation.weights.seed == 0]
+    weights = {e.cell.row: e.evaluation.weights for e in table}
+    widths = {"Ours 0.25x": 16, "Ours 0.5x": 32, "Ours 1x": 64, "Ours 2x": 128}
+    assert {row: w.encoder.width for row, w in weights.items()} == widths | {
+        f"{row}, distilled": width for row, width in widths.items() if row != "Ours 2x"
+    }
+    for row, found in weights.items():
+        distils = row.endswith("distilled")
+        assert found.teacher == (weights["Ours 2x"] if distils else None)
+        assert distils or (found.start is not None and found.start.encoder.width == found.encoder.width)
+
+
+def test_table_6_pretrains_on_the_source_and_tunes_on_all_labels_of_the_target() -> None:
+    found = {e.cell.row: e.evaluation.weights for e in byol.table6()}
+    tuned, alone = found["Ours"], found["ST-GCN (supervised)"]
+    assert tuned.start == pretraining("ntu60", "xsub")
+    assert (tuned.data.name, tuned.data.split, tuned.labels) == ("pku_mmd2", "xsub", None)
+    assert schedule(tuned) == WarmupCosine(setting("pku_mmd2").transfer_epochs)
+    assert (alone.data, alone.start) == (tuned.data, None)
+
+
+def test_settling_moves_no_weight_and_leaves_the_norms_to_the_mild_pipeline() -> None:
+    weights = settled(pretraining("nw_ucla", "xview-v3-leakfree"))
+    assert weights.training.optimiser == SGD(lr=0.0)
+    assert (weights.training.schedule.epochs, weights.training.performances) == (5, False)
+    assert (weights.method.t1, weights.method.t2) == (conservative(), conservative())
 
 
 def test_few_labels_are_five_subsets_with_a_teacher_of_twice_the_width() -> None:

@@ -17,7 +17,7 @@ from skelkit.bench.agcn import literal, literal_graph
 from skelkit.data.skeleton import KINECT_V1, KINECT_V2, SBU, Skeleton
 from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
-from skelkit.models.agcn import AGCN, AGCNEncoder, GraphConvolution
+from skelkit.models.agcn import AGCN, AGCNEncoder, GraphConvolution, mixture
 from skelkit.models.graph import agcn_partitions, stgcn_partitions
 from skelkit.models.gru import BiGRU, BiGRUEncoder, last_frames
 from skelkit.models.hcn import HCN, HCNEncoder
@@ -447,6 +447,19 @@ def test_relabelling_the_joints_with_their_graph_leaves_the_feature() -> None:
             nn.init.ones_(block.graph.norm.weight)  # not the released 1e-6, with which the graph hardly counts
         features.append(encoder(clips))
     assert_close(features[0], features[1], rtol=1e-3, atol=1e-4)
+
+
+def test_a_mixture_has_the_same_gradient_whatever_the_strides_of_its_input() -> None:
+    x, weight, bias = torch.randn(2, 4, 5, 3), torch.randn(3, 3, 6), torch.randn(4, 6)
+    adjacency = torch.randn(3, 2, 4, 4)
+    strided = x.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
+    assert not strided.is_contiguous()
+    gradients = []
+    for given in (x.requires_grad_(), strided.requires_grad_()):
+        (found,) = torch.autograd.grad(mixture(given, adjacency, weight, bias).square().sum(), given)
+        gradients.append(found)
+    assert gradients[0].abs().sum() > 0
+    assert_close(gradients[1], gradients[0])
 
 
 def test_agcn_means_over_persons_and_halves_time_twice() -> None:

@@ -27,7 +27,7 @@ from skelkit.evaluate.metrics import Result, confusion, result, top_k
 from skelkit.files import SkelkitError
 from skelkit.models.heads import linear_classifier
 from skelkit.models.sequences import Bidirectional
-from skelkit.train import Steps
+from skelkit.train import SGD, Steps
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -242,6 +242,12 @@ def test_standardised_features_are_judged_alike_whatever_their_scale() -> None:
     assert by_hand.scores == evaluated(protocol, (x * stretch + shift, y), (u * stretch + shift, v)).scores
     dead = evaluated(protocol, (x * 0, y), (u * 0, v))
     assert dead.scores["top-1"] in {100 * share for share in (v[:, None] == torch.arange(9)).float().mean(0).tolist()}
+
+
+def test_a_classifier_whose_scores_are_not_finite_is_an_error_and_no_number() -> None:
+    train, test = clusters(30, 0), clusters(12, 1)
+    with pytest.raises(SkelkitError, match="scores are not finite after epoch 1; give its optimiser a rate below 1e"):
+        evaluated(Linear(SGD(lr=1e38), Steps(epochs=2)), train, test)
 
 
 def test_features_are_not_touched_by_the_classifier() -> None:

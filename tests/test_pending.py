@@ -135,10 +135,16 @@ def test_the_cheapest_comes_first_once_there_is_a_row_to_go_by(recipe: list[Expe
 
 def test_estimates_go_by_the_rows_of_this_device_where_it_has_any(recipe: list[Experiment]) -> None:
     recipe += [experiment(epochs=8, seed=s) for s in range(3)]
-    committed(recipe[0], seconds=1000.0, device="another machine")
+    committed(recipe[0], seconds=1000.0, device="cpu, another, 64 threads")
     assert [job.minutes for job in pending.pending()] == pytest.approx([1000 / 60] * 2)
     committed(recipe[1], seconds=10.0)
     assert [job.minutes for job in pending.pending()] == pytest.approx([10 / 60])
+
+
+def test_rows_of_a_gpu_tell_nothing_of_a_cpu(recipe: list[Experiment]) -> None:
+    recipe += [experiment(epochs=8, seed=s) for s in range(3)]
+    committed(recipe[0], seconds=1.0, device="NVIDIA H200")
+    assert [job.minutes for job in pending.pending()] == [None] * 2
 
 
 def test_a_wider_encoder_costs_more() -> None:

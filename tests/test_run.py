@@ -413,6 +413,10 @@ def test_a_distilled_student_is_tested_by_its_own_classifier_and_its_weights_hol
     names = set(load_file(folder / "weights.safetensors"))
     assert names == set(artefacts.untrained(replace(distilled(), teacher=None))[0].state_dict())
     assert run.trained(distilled()).teacher_scores is None  # which the student no longer needs
+    # It saw its teacher's scores on all clips, and no label but those that the teacher had seen.
+    few = replace(distilled().teacher, labels=0.5)
+    taught = run.measure(Evaluation(distilled(teacher=few), OwnClassifier()))
+    assert taught["n_train"] == run.measure(Evaluation(few, OwnClassifier()))["n_train"] < rows[0].n_train
 
 
 def test_a_student_is_the_same_whether_its_teacher_was_there_or_had_to_be_trained_first(

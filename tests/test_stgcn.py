@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
+from skelkit.bench.agcn import Side
 from skelkit.bench.stgcn import difference, literal, literal_graph
 from skelkit.data.skeleton import COCO, KINECT_V1, KINECT_V2, SBU, Skeleton
 from skelkit.data.views import DataSpec
@@ -105,10 +106,12 @@ def test_it_equals_the_literal_transcription(skeleton: Skeleton, persons: int, b
 
 def test_the_benchmark_sees_by_how_much_the_outputs_differ() -> None:
     encoder, x = built(), some_clips()
-    assert difference(encoder, x).met
+    side, theirs = Side("bf16, compiled", encoder, False, None), literal(encoder, x).detach()
+    assert difference(side, x, theirs, bound=1e-3).met
     encoder.blocks[-1].register_forward_hook(lambda _, __, y: 1.1 * y)  # the literal one runs no module
-    line = difference(encoder, x)
+    line = difference(side, x, theirs, bound=1e-3)
     assert (line.reached, line.met) == ("0.1", False)
+    assert "bf16, compiled" in line.measured
 
 
 # ---- by hand
@@ -266,13 +269,18 @@ from skelkit.models.stgcn import STGCN
 
 encoder, x = STGCN(4, dropout=0.0).build(DataSpec(1, 3, SBU, 2)), torch.randn(2, 3, 9, 15, 2)
 encoder.blocks = encoder.blocks[:5]  # with all kinds of them
-compiled = torch.compile(encoder, backend="eager", fullgraph=True)
-with torch.autocast("cpu", torch.bfloat16):
-    print(torch.equal(compiled(x), encoder(x)))
+compiled = torch.compile(encoder, backend="aot_eager", fullgraph=True)
+found = []
+for each in (encoder, compiled):
+    with torch.autocast("cpu", torch.bfloat16):
+        y = each(x)
+    found.append([y, *torch.autograd.grad(y.square().sum(), list(encoder.parameters()))])
+print(all(map(torch.equal, *found)))
 """
 
 
 def test_it_compiles_into_one_graph_under_autocast() -> None:
-    """As on a GPU: nothing in it falls back to Python. In a process without the tests' type checks."""
+    """Forward and backward, as on a GPU: nothing in it falls back to Python. In a process without the tests' type
+    checks."""
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True", done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -64,7 +65,7 @@ class OneOf:
         return replace(self, steps=fitted(self.steps, skeleton))
 
     def sample(self, shape: torch.Size, rng: Generator) -> tuple[Int[Tensor, " b"], list[Any]]:
-        chances = torch.tensor(self.p or (1.0,) * len(self.steps), device=rng.device)
+        chances = _chances(self.p or (1.0,) * len(self.steps), rng.device)
         choice = torch.multinomial(chances, shape[0], replacement=True, generator=rng)
         return choice, [step.sample(shape, rng) for step in self.steps]
 
@@ -77,6 +78,18 @@ class OneOf:
         for i, (step, own) in enumerate(zip(self.steps[1:], drawn[1:], strict=True), start=1):
             found = torch.where((choice == i)[:, None, None, None, None], step.apply(x, own), found)
         return found
+
+
+@lru_cache(maxsize=32)
+def _chances(p: tuple[float, ...], device: torch.device) -> Float[Tensor, " steps"]:
+    """Kept on the device, as in `members`."""
+    return torch.tensor(p, device=device)
+
+
+@lru_cache(maxsize=32)
+def members(groups: tuple[tuple[int, ...], ...], v: int, device: torch.device) -> Bool[Tensor, "groups v"]:
+    """Which of v joints each group holds. Kept on the device: what is sent there makes a GPU wait at every step."""
+    return torch.tensor([[joint in group for joint in range(v)] for group in groups], device=device)
 
 
 def uniform(size: tuple[int, ...], low: float, high: float, rng: Generator) -> Float[Tensor, "*size"]:

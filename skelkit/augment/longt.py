@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from skelkit.augment.chain import frames_at, some
+from skelkit.augment.chain import frames_at, members, some
 from skelkit.data.skeleton import Skeleton
 from skelkit.data.views import Batch
 from skelkit.files import SkelkitError
@@ -98,8 +98,8 @@ class PartMask:
                 f"part mask: skeleton {skeleton.name} has {len(joints)} body parts, and one must stay when one is "
                 "hidden; give it a trunk, left arm, right arm, left leg and right leg"
             )
-        members = [j for part in joints for j in part]
-        if not all(joints) or len(set(members)) < len(members) or not set(members) <= set(range(len(skeleton))):
+        every = [j for part in joints for j in part]
+        if not all(joints) or len(set(every)) < len(every) or not set(every) <= set(range(len(skeleton))):
             raise SkelkitError(
                 f"part mask: joints = {joints}; give each part joints of its own, of the 0 to {len(skeleton) - 1} that "
                 f"skeleton {skeleton.name} has"
@@ -119,8 +119,7 @@ class PartMask:
         drawn, total = 1 if self.alike else b, len(self.joints)
         low, high = (1, total - 1) if self.parts is None else (self.parts, self.parts)
         many = torch.randint(low, high + 1, (drawn,), device=rng.device, generator=rng)
-        members = torch.tensor([[j in part for j in range(v)] for part in self.joints], device=rng.device)
-        gone = (some(total, many, rng)[:, :, None] & members).any(1)  # (b v)
+        gone = (some(total, many, rng)[:, :, None] & members(self.joints, v, rng.device)).any(1)  # (b v)
         axis = torch.arange(c, device=rng.device) < self.axes
         time = torch.arange(t, device=rng.device) >= int(self.first_whole)
         hidden = gone[:, None, None] & axis[:, None, None] & time[:, None]  # (b 3 t v)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
@@ -228,9 +228,10 @@ def interskeleton() -> list[Line]:
     return [*interskeleton_views(), *agcn()]
 
 
-def byol() -> list[Line]:
+def byol() -> Iterator[Line]:
     """Bootstrapped representation learning: the graph encoder, and the whole step."""
-    return [*stgcn(), *whole_step()]
+    yield from stgcn()
+    yield from whole_step()
 
 
 def sesar() -> list[Line]:
@@ -238,7 +239,7 @@ def sesar() -> list[Line]:
     return [*decoders(), *selections()]
 
 
-Part = Callable[[], list[Line]]
+Part = Callable[[], Iterable[Line]]
 PARTS: dict[str, Part] = {
     "views": views,
     "step": step,

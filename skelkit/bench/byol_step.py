@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from statistics import median
 
 import torch
 from jaxtyping import Float
@@ -21,30 +22,40 @@ NTU60_CLIPS = 40_091
 """Training clips of NTU RGB+D 60 cross-subject; three cameras saw each performance."""
 
 
-def whole_step(batch: int | None = None, width: float = 1.0, frames: int = 150, rounds: int = 5) -> list[Line]:
+def whole_step(batch: int | None = None, width: float = 1.0, frames: int = 150, rounds: int = 5) -> Iterator[Line]:
     """Two views, both networks, backward, update and averages: in 32 bit and under bf16 autocast.
 
-    batch: by default the paper's 512 on a GPU and 16 elsewhere, where a larger one is no quicker a clip.
+    batch: by default the paper's 512 on a GPU, or the half, the quarter, ... of it that fits its memory, and 16
+    elsewhere, where a larger one is no quicker a clip.
     """
     keep_freed_memory()
-    batch = batch or (512 if device().type == "cuda" else 16)
-    weights, lines = pretraining("ntu60", "xsub", width=width), []
-    clips = torch.randn(2, batch, 3, frames, len(KINECT_V2), 2, device=device())
-    seconds = {}
+    weights = pretraining("ntu60", "xsub", width=width)
     for name, half in (("32 bit", False), ("bf16", True)):
-        step = training_step(weights, clips, half)
-        with Roofline() as roofline:
-            step()
-        seconds[name] = turns([step], rounds)[0]
+        step, roofline, many = _fitting(weights, batch or (512 if device().type == "cuda" else 16), frames, half)
+        seconds = turns([step], rounds)[0]
         floor = roofline.seconds(*peaks(half))
-        what = f"BYOL's whole step at {width:g}x, batch {batch}, {frames} frames, {name}"
-        lines.append(Line(what, "", f"{spread([batch / each for each in seconds[name]])} samples/s"))
-        reached = f"{floor:.3g} s; reached {spread([100 * floor / each for each in seconds[name]], '.0f')} %"
-        lines.append(Line(f"{what}: floor from its operations' FLOPs and bytes", "", reached))
-    each = min(min(times) for times in seconds.values()) / batch
-    hours = [1600 * many * each / 3600 for many in (NTU60_CLIPS / 3, NTU60_CLIPS)]
-    what = "projection: 1600 epochs of NTU RGB+D 60 cross-subject, of performances / of clips (paper: 64 V100-hours)"
-    return [*lines, Line(what, "", f"{hours[0]:.1f} / {hours[1]:.1f} h")]
+        what = f"BYOL's whole step at {width:g}x, batch {many}, {frames} frames, {name}"
+        yield Line(what, "", f"{spread([many / each for each in seconds])} samples/s")
+        reached = f"{floor:.3g} s; reached {spread([100 * floor / each for each in seconds], '.0f')} %"
+        yield Line(f"{what}: floor from its operations' FLOPs and bytes", "", reached)
+        hours = [1600 * clips * median(seconds) / many / 3600 for clips in (NTU60_CLIPS / 3, NTU60_CLIPS)]
+        what = "1600 epochs of NTU RGB+D 60 cross-subject, of performances / of clips (paper: 64 V100-hours)"
+        yield Line(f"projection, {name}: {what}", "", f"{hours[0]:.1f} / {hours[1]:.1f} h")
+
+
+def _fitting(weights: Weights, batch: int, frames: int, half: bool) -> tuple[Callable[[], None], Roofline, int]:
+    """A step with its operations counted, and its batch: as many clips as were asked for, or what of them fits."""
+    while True:
+        try:
+            clips = torch.randn(2, batch, 3, frames, len(KINECT_V2), 2, device=device())
+            step = training_step(weights, clips, half)
+            with Roofline() as roofline:
+                step()
+            return step, roofline, batch
+        except torch.OutOfMemoryError:
+            if batch == 1:
+                raise
+            batch //= 2
 
 
 def training_step(weights: Weights, clips: Float[Tensor, "2 b 3 t v m"], half: bool) -> Callable[[], None]:

@@ -53,6 +53,12 @@ class Skeleton:
                 f"skeleton {self.name}: a joint has two mirror images; name each joint once in the pairs"
             )
 
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Each joint's parent; the root's is the root itself."""
+        parent = dict(self.bones)
+        return tuple(parent.get(joint, joint) for joint in range(len(self)))
+
     def __len__(self) -> int:
         return len(self.joints)
 
@@ -87,11 +93,7 @@ def bone_stream(x: Float[Tensor, "b c t v m"], skeleton: Skeleton) -> Float[Tens
     """Each joint minus its parent; zero at the root. Raises SkelkitError where the joints are not the skeleton's."""
     if x.shape[3] != len(skeleton):
         raise SkelkitError(f"skeleton {skeleton.name}: has {len(skeleton)} joints, the clips {x.shape[3]}; give theirs")
-    bones = torch.zeros_like(x)
-    child = torch.tensor([c for c, _ in skeleton.bones], dtype=torch.long, device=x.device)
-    parent = torch.tensor([p for _, p in skeleton.bones], dtype=torch.long, device=x.device)
-    bones[:, :, :, child] = x[:, :, :, child] - x[:, :, :, parent]
-    return bones
+    return x - x[:, :, :, list(skeleton.parents)]
 
 
 def motion_stream(x: Float[Tensor, "b c t v m"]) -> Float[Tensor, "b c t v m"]:

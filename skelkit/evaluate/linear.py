@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from skelkit.augment import Augmentation, CropResize, augment, check_places
 from skelkit.data.views import Resident
 from skelkit.evaluate.metrics import Result, result, top_k
+from skelkit.files import SkelkitError
 from skelkit.models.heads import linear_classifier
 from skelkit.models.sequences import encode
 from skelkit.train import SGD, Adam, Steps
@@ -116,5 +117,10 @@ def _fit(
             F.cross_entropy(classifier(features_of(index)), labels[index]).backward()
             optimiser.step()
         scores = classifier(test[0]).detach()
+        if not scores.isfinite().all():
+            raise SkelkitError(
+                f"linear evaluation: the classifier's scores are not finite after epoch {epoch + 1}; give its "
+                f"optimiser a rate below {protocol.optimiser.lr:g}, or standardise the features"
+            )
         curve.append(top_k(scores, test[1], 1))
     return result(scores, test[1], curve)

@@ -173,7 +173,8 @@ class Mixture(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Float[Tensor, "n v t o"]) -> Gradients:
         x, adjacency, weight = ctx.saved_tensors
-        to_x, to_adjacency, to_weight = torch.zeros_like(x), torch.empty_like(adjacency), torch.empty_like(weight)
+        # `zeros_like` would keep strides that a flattened view of it cannot have: the sum would go into a copy.
+        to_x, to_adjacency, to_weight = x.new_zeros(x.shape), torch.empty_like(adjacency), torch.empty_like(weight)
         arriving = gradient.reshape(-1, weight.shape[2])  # (nvt o)
         for k, (a, w) in enumerate(zip(adjacency, weight, strict=True)):
             torch.mm(_taken(x, a).T, arriving, out=to_weight[k])

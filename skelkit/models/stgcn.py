@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from skelkit.data.skeleton import Skeleton, bone_stream
+from skelkit.data.skeleton import Skeleton
 from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
 from skelkit.models.agcn import WIDTHS, Convolution, mixture, normalised
@@ -51,12 +51,16 @@ class STGCNEncoder(nn.Module):
     Inside, clips lie as (n v t c), n = b m, as in A-GCN and for its reasons.
     """
 
+    parents: Int[Tensor, " v"]
+
     def __init__(self, config: STGCN, skeleton: Skeleton):
         super().__init__()
         self.config, self.skeleton = config, skeleton
         inputs = 6 if config.bones else 3
         channels = [inputs, *(config.width * factor for factor in WIDTHS)]
         self.out_dim = channels[-1]
+        # On the device with the weights: indices sent there would make a GPU wait in every step.
+        self.register_buffer("parents", torch.tensor(skeleton.parents), persistent=False)
         self.norm = nn.BatchNorm1d(inputs * len(skeleton))
         self.blocks = nn.ModuleList(
             Block(*sizes, skeleton, 0.0 if i == 0 else config.dropout, residual=i > 0)
@@ -72,7 +76,7 @@ class STGCNEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
         if self.config.bones:
-            x = torch.cat([x, bone_stream(x, self.skeleton)], 1)
+            x = torch.cat([x, x - x[:, :, :, self.parents]], 1)
         b, c, t, v, m = x.shape
         x = self.norm(x.permute(0, 4, 3, 1, 2).reshape(b * m, v * c, t))  # a mean for each joint and number
         x = x.view(b * m, v, c, t).transpose(2, 3).contiguous()  # (n v t c)
