@@ -19,8 +19,8 @@ from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.recipes import byol
 from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, settled, supervised, untrained
 from skelkit.recipes.experiment import Experiment, Tier, Weights
-from skelkit.recipes.places import SHUFFLED
 from skelkit.report import published
+from skelkit.report.results import SHUFFLED
 from skelkit.train import SGD, Steps, WarmupCosine
 
 KEY = ["table", "row", "column", "dataset", "split", "labels"]

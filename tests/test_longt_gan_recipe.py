@@ -18,8 +18,9 @@ from skelkit.methods.autoencoder import AutoencoderConfig
 from skelkit.recipes import PerClass, at_tier, longt_gan
 from skelkit.recipes.experiment import Experiment
 from skelkit.recipes.longt_gan_settings import SETTINGS, data_of, setting
-from skelkit.recipes.places import SHUFFLED, places
+from skelkit.recipes.places import places
 from skelkit.report import published
+from skelkit.report.results import SHUFFLED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 KEY = ["table", "row", "column", "dataset", "split", "labels", "metric"]

@@ -5,6 +5,7 @@ After editing one in JupyterLab, `python tests/test_notebooks.py` puts them all 
 
 from __future__ import annotations
 
+import re
 import statistics
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from conftest import Execution, contents
 
 from skelkit.batch import parameters_of, run_notebooks
 from skelkit.files import project_root
+from skelkit.report.pages import PAPERS
 
 FOLDER = project_root() / "notebooks"
 NOTEBOOKS = sorted(path for path in FOLDER.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 every_notebook = pytest.mark.parametrize(
     "path", NOTEBOOKS, ids=[path.relative_to(FOLDER).with_suffix("").as_posix() for path in NOTEBOOKS]
 )
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -76,6 +79,18 @@ def test_a_notebook_defines_no_class_and_opens_with_a_title(path: Path) -> None:
         assert cell.cell_type == "markdown" or not any(
             line.lstrip().startswith("class ") for line in cell.source.splitlines()
         )
+
+
+@every_notebook
+def test_a_notebooks_links_lead_somewhere_and_a_papers_lead_to_it_its_code_and_its_other_notebooks(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    linked = {link for cell in cells if cell.cell_type == "markdown" for link in LINK.findall(cell.source)}
+    here = {(path.parent / link).resolve() for link in linked if "://" not in link}
+    assert not [each for each in here if not each.exists()]
+    if (paper := path.parent.name) in PAPERS:
+        assert PAPERS[paper].link in linked
+        code = [project_root() / "skelkit" / folder / f"{paper}.py" for folder in ("methods", "recipes")]
+        assert {*code, *path.parent.glob("*.ipynb")} - {path} <= here
 
 
 @every_notebook

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from skelkit import recipes
+from skelkit.data.counts import COUNTS
 from skelkit.report import pages, prose, results
-from skelkit.report.prose import EPOCHS
+from skelkit.report.prose import CLASSES, EPOCHS
 
 BEST, ONE_VIEW = "All augmentations", "Without MVS: All augmentations"
 LEAK_FREE = "NW-UCLA V3, leak-free"
@@ -75,6 +76,19 @@ def test_the_epochs_that_the_sentences_name_are_the_recipes() -> None:
 
 def _epochs(experiment: recipes.Experiment) -> int:
     return experiment.evaluation.weights.training.schedule.epochs
+
+
+def test_shuffled_labels_are_told_with_what_chance_would_be(row: results.Row) -> None:
+    check = replace(row, table=results.SHUFFLED, column=f"{LEAK_FREE}, shuffled")
+    rows = [replace(check, value=value, row=name) for name, value in (("a", 9.0), ("b", 13.0))]
+    said = prose.prose("byol", [row, *rows]).long
+    assert said.endswith("on NW-UCLA 9 to 13 % (2 classifiers; one in 10 would be 10 %).")
+    assert prose.prose("byol", [row]).long in said
+
+
+def test_the_numbers_of_classes_are_those_of_the_data_sets() -> None:
+    (counted,) = [count.number for count in COUNTS["nw_ucla"] if count.what == "classes"]
+    assert {"nw_ucla": counted, "hdm05_11": 11} == CLASSES  # its name says so
 
 
 def test_what_was_measured_counts_the_seeds_of_each_cell(row: results.Row) -> None:

@@ -40,10 +40,9 @@ from skelkit.recipes import (
     tiers,
 )
 from skelkit.recipes.experiment import Experiment, Tier
-from skelkit.recipes.places import SHUFFLED
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
-from skelkit.report.results import Row
+from skelkit.report.results import SHUFFLED, Row
 
 EVERY_TABLE = [(paper, table) for paper, recipe in PAPERS.items() for table in recipe.TABLES]
 every_table = pytest.mark.parametrize(("paper", "table"), EVERY_TABLE)

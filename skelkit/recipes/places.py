@@ -14,6 +14,7 @@ from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Tier, Variant, Weights
 from skelkit.recipes.tiers import at_tier
+from skelkit.report.results import SHUFFLED
 
 
 @runtime_checkable
@@ -91,13 +92,9 @@ def experiments(
     return found
 
 
-SHUFFLED = "Labels shuffled"
-"""The table of `shuffled`, which no paper has."""
-
-
 def shuffled(found: Iterable[Experiment]) -> list[Experiment]:
-    """The experiments with a classifier on frozen features once more, with the training labels exchanged at random: a
-    check, for no encoder may then lie above chance."""
+    """The experiments with a classifier on frozen features once more, with the training labels exchanged at random, in
+    the table `SHUFFLED`: a check, for no encoder may then lie above chance."""
     again = []
     for e in found:
         if isinstance(e.evaluation.protocol, Linear | AugmentedLinear | KNN):

@@ -18,6 +18,8 @@ TIERS = ("paper", "reduced", "small", "smoke")
 """From the paper's own numbers down to seconds on synthetic clips."""
 VARIANTS = ("paper", "official")
 SELECTIONS = ("last", "best test epoch")
+SHUFFLED = "Labels shuffled"
+"""The table, which no paper has, of classifiers whose training labels were exchanged at random."""
 
 _JSON: dict[str, tuple[type, ...]] = {  # what JSON gives for each type of field
     "str": (str,),
