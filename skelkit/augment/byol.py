@@ -44,7 +44,11 @@ def conservative() -> tuple[Augmentation, ...]:
 
 @dataclass(frozen=True)
 class LeftRightDrop:
-    """Zero the left or the right limbs of every person in the whole clip (Moliner et al. 2022, Sec. 3.2)."""
+    """Zero the left or the right limbs of every person in the whole clip (Moliner et al. 2022, Sec. 3.2).
+
+    An encoder that reads bones makes them afterwards: the bone of a limb's first joint then points from its parent to
+    the origin, as the joint itself does.
+    """
 
     p: float = 0.5
     """The chance that a clip loses a side; the left one is as likely as the right one."""

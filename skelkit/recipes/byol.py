@@ -82,7 +82,7 @@ ABLATION: dict[str, dict[str, Any]] = {
 }
 """The rows of Table 2, as changes of the default. Without resampling the conservative pipeline is empty."""
 VIEWPOINTS = ("Without MVS: All augmentations", "Baseline BYOL: Only aggressive augmentation")
-"""Those that differ from another row by the viewpoints alone: where there is one camera, by nothing but chance."""
+"""Each has a twin that takes its viewpoints otherwise: where there is one camera, chance alone tells them apart."""
 
 
 def table2(dataset: str = "ntu60", rows: Sequence[str] = tuple(ABLATION), **options: Any) -> list[Experiment]:
