@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_run)
 
     one = commands.add_parser("demo", help="the quickstart notebook, its table and its HTML")
-    one.add_argument("--readme", action="store_true", help="put its table and pictures into README.md")
+    one.add_argument(
+        "--readme", action="store_true", help="renew README.md's rows (five seeds) and pictures of it"
+    )
     one.set_defaults(run=_demo)
 
     one = commands.add_parser("report", help="committed rows beside the published cells")
@@ -152,8 +154,8 @@ def _run_pending(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from skelkit.batch import run_notebooks
-    from skelkit.recipes.quickstart import quickstart, summary
-    from skelkit.report import pages, tables
+    from skelkit.recipes.quickstart import quickstart
+    from skelkit.report import pages, results, tables
     from skelkit.run import evaluate, rows_of
 
     (outcome,) = run_notebooks(
@@ -162,14 +164,14 @@ def _demo(arguments: argparse.Namespace) -> int:
     if outcome.status != "passed" or outcome.executed is None:
         print(f"{outcome.notebook}: {outcome.status}, cell {outcome.cell}: {outcome.error}", file=sys.stderr)
         return 1
-    table = tables.plain(summary(row for experiment in quickstart("small") for row in rows_of(experiment)))
+    table = tables.plain(tables.by_encoder(row for experiment in quickstart("small") for row in rows_of(experiment)))
     print(f"{table}\n\nTop-1 in percent on unseen people, in {outcome.seconds:.0f} s.")
     print(f"notebook: {outcome.executed}\npage:     {outcome.html}")
     if arguments.readme:
-        seeds = range(5)
-        rows = [row for seed in seeds for experiment in quickstart("small", seed) for row in evaluate(experiment)]
-        spread = f"The same over seeds 0 to {seeds[-1]}, mean ± standard deviation:"
-        pages.update_readme(f"{table}\n\n{spread}\n\n{tables.plain(summary(rows))}", "demo")
+        rows = [row for seed in range(5) for experiment in quickstart("small", seed) for row in evaluate(experiment)]
+        results.file_of("quickstart", pages.demo_folder()).unlink(missing_ok=True)
+        results.append(rows, pages.demo_folder())
+        pages.update_readme("demo")
         pictures(outcome.executed, results_folder() / "figures")
     return 0
 
@@ -189,7 +191,7 @@ def _report(arguments: argparse.Namespace) -> None:
     from skelkit.report import pages, published, tables
 
     if arguments.readme:
-        blocks = [pages.update_readme(name=name) for name in pages.README_BLOCKS]
+        blocks = [pages.update_readme(name) for name in pages.README_BLOCKS]
         written = {"README.md": any(blocks)} | {name: pages.update_page(name) for name in pages.PAGES}
         for page, changed in written.items():
             print(f"{page} {'rewritten' if changed else 'was up to date'}")

@@ -554,24 +554,46 @@ def test_a_grid_has_the_paper_s_layout_and_shows_published_and_ours_and_gaps():
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- sesar:begin -->\nstale\n<!-- sesar:end -->\nafter\n", encoding="utf-8")
-    assert pages.update_readme(name="sesar", path=readme)
+    assert pages.update_readme("sesar", path=readme)
     text = readme.read_text(encoding="utf-8")
     block = pages.README_BLOCKS["sesar"]()
     assert text == f"before\n<!-- sesar:begin -->\n\n{block}\n\n<!-- sesar:end -->\nafter\n"
-    assert not pages.update_readme(name="sesar", path=readme)
+    assert not pages.update_readme("sesar", path=readme)
     assert pages.rewritten("<!-- x:begin --> old <!-- x:end -->", "new", "x") == (
         "<!-- x:begin -->\n\nnew\n\n<!-- x:end -->"
     )
+
+
+def test_the_demos_block_is_of_its_own_rows_by_seed_and_encoder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
+    assert pages.demo_block() == "Not run."
+    row = replace(ROW, paper="quickstart", table="Quickstart", tier="small", fold=-1, dataset="synthetic")
+    encoders = {"random encoder": (40.0, 42.0), "AS-CAL, no labels": (60.0, 63.0)}
+    readers = {"linear evaluation": "top-1", "kNN": "kNN top-1"}
+    append(
+        [
+            replace(row, row=name, column=column, metric=metric, seed=seed, value=value, key=f"{name} {column} {seed}")
+            for name, values in encoders.items()
+            for column, metric in readers.items()
+            for seed, value in enumerate(values)
+        ],
+        pages.demo_folder(),
+    )
+    text = pages.demo_block()
+    once, often = text.split("over seeds 0 to 1")
+    assert "| AS-CAL, no labels | 60.0 | 60.0 |" in once
+    assert "| AS-CAL, no labels | 61.5 ± 2.1 | 61.5 ± 2.1 |" in often
+    assert "By a linear classifier AS-CAL is above the random encoder (+20.5 ± 6.4, n = 2)" in text
 
 
 def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no block", encoding="utf-8")
     with pytest.raises(SkelkitError, match="no block of sesar"):
-        pages.update_readme(name="sesar", path=readme)
+        pages.update_readme("sesar", path=readme)
     assert readme.read_text(encoding="utf-8") == "no block"
     with pytest.raises(SkelkitError, match="cannot be read"):
-        pages.update_readme(name="sesar", path=tmp_path / "nowhere.md")
+        pages.update_readme("sesar", path=tmp_path / "nowhere.md")
 
 
 def test_the_readme_shows_the_committed_rows():

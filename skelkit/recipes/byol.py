@@ -127,8 +127,8 @@ def _few_labels(table: str, dataset: str, subsets: int = 5, teacher: float = 2.0
     """Tables 3 and 4: the wide network fine-tuned on a share of the labels, the student that learns from it, and the
     supervised ST-GCN on these labels alone, in five random subsets of them, after one pretraining.
 
-    Ours: the wide network fine-tuned as it is initialised. From there to the pretrained one the start alone changes; the
-    supervised ST-GCN has a schedule of its own as well (Sec. 4.2 and 4.4).
+    Ours: the wide network fine-tuned as it is initialised. From there to the pretrained one the start alone changes;
+    the supervised ST-GCN has a schedule of its own as well (Sec. 4.2 and 4.4).
     """
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:

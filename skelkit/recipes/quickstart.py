@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import pandas as pd
-
 from skelkit.augment import Rotation
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import Linear
 from skelkit.recipes.ascal_settings import baseline, pretraining, untrained, with_method
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier
 from skelkit.recipes.tiers import at_tier
-from skelkit.report.results import Row
 
 
 def quickstart(tier: Tier = "small", seed: int = 0) -> list[Experiment]:
@@ -35,16 +30,3 @@ def quickstart(tier: Tier = "small", seed: int = 0) -> list[Experiment]:
         cell = Cell("quickstart", "Quickstart", "supervised LSTM", column, "100%")
         found.append(Experiment(cell, Evaluation(baseline(ours, "lstm"), own)))
     return [at_tier(experiment, tier) for experiment in found]
-
-
-def summary(rows: Iterable[Row]) -> pd.DataFrame:
-    """Top-1 in percent, last epoch: an encoder a line, an evaluation a column; of several seeds mean and spread."""
-    chosen = [r for r in rows if r.selection == "last" and r.metric != "top-5"]
-    grid = pd.DataFrame([(r.row, r.column, r.value) for r in chosen], columns=["row", "column", "value"])
-    cells = grid.groupby(["row", "column"])["value"].agg(["mean", "std"])
-    shown = cells["mean"].map("{:.1f}".format).where(cells["std"].isna(), cells.apply(_with_spread, axis=1))
-    return shown.unstack().loc[grid["row"].unique()].fillna("")
-
-
-def _with_spread(cell: pd.Series) -> str:
-    return f"{cell['mean']:.1f} ± {cell['std']:.1f}"

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from skelkit.files import SkelkitError, project_root, whole_file
+from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 from skelkit.report import data_counts, published, results, tables
+from skelkit.report.leads import lead
 from skelkit.report.prose import HOW_TO_READ, prose, title
 from skelkit.report.results import SELECTIONS, Row
+from skelkit.report.words import against
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,30 @@ def findings_block() -> str:
     )
 
 
+def demo_block() -> str:
+    """The quickstart's table of seed 0, that of all committed seeds, and what AS-CAL adds."""
+    rows = results.read("quickstart", demo_folder())
+    seeds = sorted({row.seed for row in rows})
+    if not rows:
+        return "Not run."
+    once, often = (tables.plain(tables.by_encoder(r for r in rows if r.seed in some)) for some in (seeds[:1], seeds))
+    added = {
+        reader: lead(rows, ("AS-CAL, no labels", column), ("random encoder", column), metric)
+        for reader, column, metric in (
+            ("By a linear classifier", "linear evaluation", "top-1"),
+            ("by the nearest neighbour", "kNN", "kNN top-1"),
+        )
+    }
+    said = ", ".join(f"{reader} AS-CAL is {against(found, 'the random encoder')}" for reader, found in added.items())
+    head = f"The same over seeds {seeds[0]} to {seeds[-1]}, mean ± standard deviation:"
+    return f"{once}\n\n{head}\n\n{often}\n\n{said}."
+
+
+def demo_folder() -> Path:
+    """Where the quickstart's rows for the README are: apart from those that a notebook finds and trains no more."""
+    return results_folder() / "demo"
+
+
 def results_block() -> str:
     """How many published cells were reproduced, a line a paper."""
     return f"{tables.totals(tables.counted())}\n\n{tables.LEGEND}"
@@ -117,6 +143,7 @@ def data_page() -> str:
 
 README_BLOCKS: dict[str, Callable[[], str]] = {
     "papers": papers_block,
+    "demo": demo_block,
     "findings": findings_block,
     "sesar": partial(tables.grid, "sesar", "Table 2", "nw_ucla"),
     "results": results_block,
@@ -136,15 +163,14 @@ def rewritten(text: str, block: str, name: str) -> str:
     return f"{before}{begin}\n\n{block}\n\n{end}{after}"
 
 
-def update_readme(block: str | None = None, name: str = "results", path: Path | None = None) -> bool:
-    """Renew a block (by default one of `README_BLOCKS`) of README.md (by default the checkout's); returns whether it
-    changed."""
+def update_readme(name: str, path: Path | None = None) -> bool:
+    """Renew one of `README_BLOCKS` in README.md (by default the checkout's); returns whether it changed."""
     path = path or project_root() / "README.md"
     try:
         old = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SkelkitError(f"{path}: cannot be read ({error.strerror}); name the README") from error
-    return _write(path, old, rewritten(old, README_BLOCKS[name]() if block is None else block, name))
+    return _write(path, old, rewritten(old, README_BLOCKS[name](), name))
 
 
 def update_page(name: str, path: Path | None = None) -> bool:

@@ -49,6 +49,16 @@ def summary(paper: str, rows: Iterable[Row] | None = None) -> str:
     return _table(pd.DataFrame(lines, columns=["table", "published cells", *STATUSES]))
 
 
+def by_encoder(rows: Iterable[Row]) -> pd.DataFrame:
+    """Top-1 in percent, last epoch: an encoder a line, an evaluation a column; of several seeds mean and spread."""
+    chosen = [r for r in rows if r.selection == "last" and r.metric != "top-5"]
+    frame = pd.DataFrame([(r.row, r.column, r.value) for r in chosen], columns=["row", "column", "value"])
+    cells = frame.groupby(["row", "column"])["value"].agg(["mean", "std"])
+    shown = cells["mean"].map("{:.1f}".format)
+    spread = shown + cells["std"].map(" ± {:.1f}".format)
+    return shown.where(cells["std"].isna(), spread).unstack().loc[frame["row"].unique()].fillna("")
+
+
 def grid(paper: str, table: str, dataset: str, rows: Iterable[Row] | None = None) -> str:
     """A table of top-1 in the paper's layout, in each cell published / ours; "–" where nobody published or ran it."""
     cells = published.compare(paper, table, rows, metrics=["top-1"])
