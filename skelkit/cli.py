@@ -68,9 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_run)
 
     one = commands.add_parser("demo", help="the quickstart notebook, its table and its HTML")
-    one.add_argument(
-        "--readme", action="store_true", help="renew README.md's rows (five seeds) and pictures of it"
-    )
+    one.add_argument("--readme", action="store_true", help="renew README.md's rows (five seeds) and pictures of it")
     one.set_defaults(run=_demo)
 
     one = commands.add_parser("report", help="committed rows beside the published cells")

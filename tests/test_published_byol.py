@@ -348,6 +348,25 @@ def test_what_the_papers_contradict_is_kept_with_a_note(all_: pd.DataFrame) -> N
         assert str(other) in cell(*place)["note"].partition("contradiction")[2], place
 
 
+SUMS = {
+    "Table 1": (612.4, 614.3, 411.9, 416.9, 207.2),
+    "Table 2": (801.4, 839.3),
+    "Table 3": (400.8, 399.1, 648.5, 326.2, 365.9, 556.9),
+    "Table 4": (147.9, 199.3, 216.7, 147.7, 202.2, 218.5),
+    "Table 5": (510.0, 560.3, 570.8),
+    "Table 6": (266.7,),
+}
+"""Of each printed column the sum of its numbers, in the paper's order of columns."""
+
+
+@pytest.mark.parametrize("table", SUMS)
+def test_no_number_of_a_column_was_misread(all_: pd.DataFrame, table: str) -> None:
+    """Cells that are checked one by one stand above; a sum sees the others."""
+    columns = all_[all_["table"] == table].groupby("column", sort=False)
+    assert columns["value"].sum().round(1).tolist() == list(SUMS[table])
+    assert columns["spread"].sum().round(1).tolist() == ([5.5, 4.8, 2.7] if table == "Table 5" else [0] * len(columns))
+
+
 def test_other_authors_rows_say_whose_they_are(all_: pd.DataFrame) -> None:
     assert (all_["note"].str.contains(r"cited \[\d+\]") == all_["row"].isin(OTHERS)).all()
     assert (all_["note"].str.startswith("supervised") == all_["row"].str.startswith("ST-GCN")).all()
