@@ -10,36 +10,10 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
+from rows import ROW
 
 from skelkit.files import SkelkitError
 from skelkit.report.results import Row, append, frame, read, read_all
-
-ROW = Row(
-    paper="ascal",
-    table="Table V",
-    row="Ours (CAE)",
-    column="Fold 1",
-    dataset="sbu",
-    split="folds",
-    labels="0%",
-    metric="top-1",
-    value=52.7,
-    seed=0,
-    fold=0,
-    tier="paper",
-    variant="paper",
-    selection="last",
-    n_train=227,
-    n_test=55,
-    key="a1",
-    parents=("b2", "c3"),
-    commit="0123abc",
-    dirty=False,
-    versions={"torch": "2.13.0"},
-    device="cpu",
-    seconds=15.5,
-    started="2025-01-01T00:00:00+00:00",
-)
 
 
 def test_a_row_is_read_as_it_was_appended(tmp_path):
