@@ -93,5 +93,6 @@ def test_the_numbers_of_classes_are_those_of_the_data_sets() -> None:
 
 def test_what_was_measured_counts_the_seeds_of_each_cell(row: results.Row) -> None:
     rows = [row, replace(row, seed=1), replace(row, row=ONE_VIEW), replace(row, dataset="utd_mhad", tier="paper")]
+    rows += [replace(row, table=results.SHUFFLED, dataset="sbu")]
     assert pages.measured(rows) == "NW-UCLA (`reduced`, 1 to 2 seeds); UTD-MHAD (`paper`, 1 seed)"
     assert pages.measured([]) == "nothing"

@@ -11,7 +11,7 @@ from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 from skelkit.report import data_counts, published, results, tables
 from skelkit.report.leads import lead
 from skelkit.report.prose import HOW_TO_READ, prose, title
-from skelkit.report.results import SELECTIONS, Row
+from skelkit.report.results import SELECTIONS, SHUFFLED, Row
 from skelkit.report.words import against
 
 
@@ -66,8 +66,8 @@ def _so_far() -> str:
 
 
 def measured(rows: list[Row]) -> str:
-    """Data sets, tier and seeds of some rows: "SBU (tier paper, 1 to 5 seeds)"."""
-    found = []
+    """Data sets, tier and seeds of some rows but for the checks: "SBU (tier paper, 1 to 5 seeds)"."""
+    found, rows = [], [row for row in rows if row.table != SHUFFLED]
     for dataset, tier in dict.fromkeys((row.dataset, row.tier) for row in rows):
         seeds: dict[tuple[str, str, str], set[int]] = {}
         for row in rows:
