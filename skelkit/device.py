@@ -35,6 +35,11 @@ def exact_on_cpu(x: Float[Tensor, ...]) -> bool:
     return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
+def on_cpu(x: Float[Tensor, ...]) -> bool:
+    """Whether work on x runs on a CPU."""
+    return x.device.type == "cpu"
+
+
 def device_name() -> str:
     """The device in words, for a row's provenance: the GPU's name, or the processor type and the number of threads."""
     where = device()

@@ -7,6 +7,7 @@ import os
 import re
 import statistics
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from skelkit.data.library import load, present
 from skelkit.data.protocols import split
 from skelkit.data.views import DataSpec
 from skelkit.device import device_name
+from skelkit.evaluate import activeml
 from skelkit.files import SkelkitError
 from skelkit.models.representations import Representations
 from skelkit.models.rnn import Recurrent
@@ -47,8 +49,9 @@ class Job:
 
 
 def pending(papers: Sequence[str] = ()) -> list[Job]:
-    """Every experiment of the recipes whose data is here and that no committed row fills, cheapest first; published
-    cells at tier `paper`, most extensions at `reduced`. Raises SkelkitError for an unknown paper."""
+    """Every experiment of the recipes whose data is here and that no committed row fills, cheapest first (by `work`
+    where no row tells of seconds); published cells at tier `paper`, most extensions at `reduced`. Raises SkelkitError
+    for an unknown paper."""
     known = [e for paper in papers or PAPERS for e in _recipe(paper) if ready(e.evaluation)]
     alike: dict[object, list[Experiment]] = {}
     for experiment in known:
@@ -60,19 +63,22 @@ def pending(papers: Sequence[str] = ()) -> list[Job]:
         if not rows_of(experiment):
             weights = experiment.evaluation.weights
             by_pretraining.setdefault(store.key(_trainings(weights)[0]), []).append(experiment)
-    jobs = []
+    jobs: list[tuple[float, Job]] = []
     for sharing in by_pretraining.values():
         rate = next((rates[group] for group in _groups(sharing[0]) if rates[group]), None)
         trainings = {weights: None for e in sharing for weights in _trainings(e.evaluation.weights)}
-        minutes = None if rate is None else sum(map(work, trainings)) * rate / 60
-        jobs.append(Job(tuple(sharing), minutes))
-    return sorted(jobs, key=lambda job: job.minutes or 0)
+        total = sum(map(work, trainings))
+        jobs.append((total, Job(tuple(sharing), None if rate is None else total * rate / 60)))
+    jobs.sort(key=lambda pair: (pair[1].minutes is None, pair[1].minutes or pair[0]))
+    return [job for _, job in jobs]
 
 
 def ready(evaluation: Evaluation) -> bool:
-    """Whether all data that an evaluation needs is here: its own, and what its encoders were pretrained on."""
+    """Whether all that an evaluation needs is here: its own data, what its encoders were pretrained on, and the library
+    of a strategy that is not our own."""
     asked = [weights for own in (evaluation.weights, *evaluation.beside) for weights in _trainings(own)]
-    return all(present(weights.data.name) for weights in asked)
+    outside = any(weights.active and isinstance(weights.active.strategy, activeml.STRATEGIES) for weights in asked)
+    return all(present(weights.data.name) for weights in asked) and (not outside or activeml.installed())
 
 
 def _trainings(weights: Weights) -> list[Weights]:
@@ -158,8 +164,9 @@ def run(
     """Run jobs in order, `processes` side by side, as long as the next one's estimate fits the budget (seconds).
 
     Returns how many jobs ended well, and how many failed. A job that fails, or whose process is killed (with more than
-    one, those beside it as well), is reported and the others go on; Ctrl-C stops after saying so.
-    Rows are appended as each job ends, so that stopping loses at most the jobs under way.
+    one, those beside it as well), is reported and the others go on; Ctrl-C stops after saying so. What is under way
+    when the budget is spent is stopped, and goes on from its last checkpoint another time.
+    Rows are appended as each experiment ends, so that stopping loses at most those under way.
     """
     end = None if budget is None else time.monotonic() + budget
     waiting, done, failed = list(jobs), 0, 0
@@ -175,15 +182,24 @@ def run(
                 running[pool.submit(_run, job.experiments)] = job
             if not running:
                 break
-            ended = wait(running, return_when=FIRST_COMPLETED).done
-            if any(isinstance(future.exception(), BrokenExecutor) for future in ended):
-                ended = wait(running).done  # a process was killed, which ends all the pool's jobs
+            left = None if end is None else max(0.0, end - time.monotonic())
+            ended = wait(running, timeout=left, return_when=FIRST_COMPLETED).done
+            if not ended:
+                say(f"the budget is spent; stopped: {'; '.join(job.title for job in running.values())}")
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
+                break
+            if any(isinstance(future.exception(), BrokenExecutor | torch.AcceleratorError) for future in ended):
+                # A process was killed, which ends all the pool's jobs; or its GPU refuses all that would follow.
+                ended = wait(running).done
                 pool = _pool(processes)
             for future in ended:
                 job = running.pop(future)
                 error = future.exception()
                 done, failed = done + (error is None), failed + (error is not None)
                 say(f"{f'failed: {error}' if error else f'{future.result()} rows'}  {job.title}")
+                if error and not isinstance(error, SkelkitError | BrokenExecutor):
+                    say("".join(traceback.format_exception(error)).rstrip())
     except KeyboardInterrupt:
         say(f"stopped; {done} jobs are done and their rows stand")
     pool.shutdown(cancel_futures=True)
@@ -197,4 +213,20 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 
 
 def _run(experiments: tuple[Experiment, ...]) -> int:
-    return sum(len(evaluate(experiment)) for experiment in experiments)
+    """How many rows the experiments gave. Where some fail, the others go on, and the errors are raised at the end."""
+    rows, errors, untrained = 0, [], set()
+    for experiment in experiments:
+        weights = experiment.evaluation.weights
+        if weights in untrained:
+            continue  # their training failed already
+        try:
+            rows += len(evaluate(experiment))
+        except Exception as error:
+            errors.append(error)
+            if not store.built("weights", weights):
+                untrained.add(weights)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} of {len(experiments)} experiments, {rows} rows of the others", errors)
+    return rows

@@ -34,6 +34,8 @@ def provenance(clips: Clips) -> dict[str, Any]:
 def _git(*words: str) -> str:
     """Asked once a process: the code that runs is the code that was imported."""
     try:
-        return subprocess.run(["git", *words], cwd=project_root(), capture_output=True, text=True, check=True).stdout
+        # Also where the checkout is another user's, as in a container.
+        command = ["git", "-c", "safe.directory=*", *words]
+        return subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""  # an installed wheel has no checkout

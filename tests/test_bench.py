@@ -150,6 +150,20 @@ def test_the_report_is_one_markdown_table(capsys: pytest.CaptureFixture[str], mo
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+def test_a_part_that_fails_is_told_and_the_parts_after_it_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> list[Line]:
+        raise ValueError("no such kernel")
+
+    monkeypatch.setattr(bench, "PARTS", {"one": broken, "two": lambda: [Line("a", "", "1 h")]})
+    with pytest.raises(SkelkitError, match="bench: one failed, as told above"):
+        bench.main([])
+    told = capsys.readouterr()
+    assert "| two | a |" in told.out
+    assert "no such kernel" in told.err
+
+
 def test_the_measured_parts_fill_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     crops = augmentation.interskeleton_views(clips=2, rounds=1)
     graphs = bench.agcn(batch=2, frames=4, rounds=1, width=8)

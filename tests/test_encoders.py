@@ -19,7 +19,7 @@ from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
 from skelkit.models.agcn import AGCN, AGCNEncoder, GraphConvolution, mixture
 from skelkit.models.graph import agcn_partitions, stgcn_partitions
-from skelkit.models.gru import BiGRU, BiGRUEncoder, last_frames
+from skelkit.models.gru import BiGRU, BiGRUEncoder, last_frames, over_frames
 from skelkit.models.hcn import HCN, HCNEncoder
 from skelkit.models.stgcn import STGCN
 
@@ -447,6 +447,18 @@ def test_relabelling_the_joints_with_their_graph_leaves_the_feature() -> None:
             nn.init.ones_(block.graph.norm.weight)  # not the released 1e-6, with which the graph hardly counts
         features.append(encoder(clips))
     assert_close(features[0], features[1], rtol=1e-3, atol=1e-4)
+
+
+def test_a_recurrence_is_in_32_bit_under_autocast_but_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x, start = nn.GRU(3, 4, batch_first=True), torch.randn(2, 5, 3), torch.randn(1, 2, 4)
+    exact = over_frames(layer, x, start)
+    assert_close(exact, layer(x, start)[0], rtol=0, atol=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_close(over_frames(layer, x, start), layer(x, start)[0], rtol=0, atol=0)
+        monkeypatch.setattr("skelkit.models.gru.on_cpu", lambda _: False)  # as on a GPU
+        assert_close(over_frames(layer, x.bfloat16(), start), exact, rtol=2e-2, atol=2e-2)
+        assert_close(over_frames(layer, x, start), exact, rtol=0, atol=0)
+        assert over_frames(layer, x).dtype == torch.float32
 
 
 def test_a_mixture_has_the_same_gradient_whatever_the_strides_of_its_input() -> None:

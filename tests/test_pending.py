@@ -18,6 +18,7 @@ from tiny import clips_of, save_npz
 from skelkit import pending, run, store
 from skelkit.data.views import View
 from skelkit.device import device_name
+from skelkit.evaluate import activeml
 from skelkit.evaluate.active import ActiveLearning
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.strategies import Uniform
@@ -269,6 +270,45 @@ def test_a_failing_job_is_reported_and_the_others_go_on(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("threads")
+def test_an_experiment_that_fails_keeps_none_of_its_job_from_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for those with the same weights, where it was the training that failed."""
+    ran: list[int] = []
+
+    def evaluate(given: Experiment) -> list[Any]:
+        ran.append(seed := given.evaluation.weights.seed)
+        if seed in (0, 1):
+            raise ValueError(f"seed {seed} is no good")
+        return [1, 2]
+
+    monkeypatch.setattr(pending, "evaluate", evaluate)
+    monkeypatch.setattr(pending.store, "built", lambda _, weights: weights.seed == 1)
+    said: list[str] = []
+    every = tuple(experiment(seed=seed) for seed in (0, 0, 1, 1, 2))
+    assert pending.run([Job(every, None)], say=said.append) == (0, 1)
+    assert ran == [0, 1, 1, 2]
+    assert said[0].startswith("failed: 3 of 5 experiments, 2 rows of the others")
+    assert "ValueError: seed 0 is no good" in said[1]  # where it happened: no error of ours
+
+
+@pytest.mark.usefixtures("threads")
+def test_without_any_row_the_least_work_comes_first(recipe: list[Experiment]) -> None:
+    recipe += [experiment(epochs=n) for n in (30, 5, 10)]
+    assert epochs_of(pending.pending()) == [5, 10, 30]
+
+
+@pytest.mark.usefixtures("threads")
+def test_what_needs_a_library_that_is_not_here_is_not_pending(
+    recipe: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = experiment()
+    weights = replace(plain.evaluation.weights, active=ActiveLearning(activeml.Margin(), (1, 2)))
+    recipe += [plain, replace(plain, evaluation=replace(plain.evaluation, weights=weights))]
+    assert sum(len(job.experiments) for job in pending.pending()) == 2
+    monkeypatch.setattr(activeml, "installed", lambda: False)
+    assert [job.experiments for job in pending.pending()] == [(plain,)]
+
+
+@pytest.mark.usefixtures("threads")
 def test_the_budget_stops_before_a_job_that_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
     monkeypatch.setattr(pending, "evaluate", lambda e: ran.append(e.evaluation.weights.seed) or [1])
@@ -293,6 +333,20 @@ def quick(experiments: tuple[Experiment, ...]) -> int:
     if experiments[0].evaluation.weights.seed == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return len([committed(experiment, seconds=1.0) for experiment in experiments])
+
+
+def endless(experiments: tuple[Experiment, ...]) -> int:
+    """A job that no estimate foresaw."""
+    time.sleep(600)
+    return len(experiments)
+
+
+def test_a_job_under_way_is_stopped_when_the_budget_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "_run", endless)
+    said: list[str] = []
+    assert pending.run([job(0), job(1)], budget=1.0, say=said.append) == (0, 0)
+    assert [line.partition(":")[0] for line in said] == ["the budget is spent; stopped"]
+    assert "toy Table I on here, seed 0" in said[0]
 
 
 def test_two_processes_side_by_side_lose_no_row_and_survive_one_that_is_killed(

@@ -82,7 +82,7 @@ def test_shuffled_labels_are_told_with_what_chance_would_be(row: results.Row) ->
     check = replace(row, table=results.SHUFFLED, column=f"{LEAK_FREE}, shuffled")
     rows = [replace(check, value=value, row=name) for name, value in (("a", 9.0), ("b", 13.0))]
     said = prose.prose("byol", [row, *rows]).long
-    assert said.endswith("in 9 to 13 % of the test clips of NW-UCLA (2 of them; one class in 10 would be 10 %).")
+    assert said.endswith("in 9 to 13 % of the test clips of NW-UCLA (2 classifiers; one class in 10 would be 10 %).")
     assert prose.prose("byol", [row]).long in said
 
 

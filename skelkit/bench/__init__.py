@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -51,15 +52,25 @@ NTU60_CLIPS, NTU60_CROSS_VIEW = 56_578, 37_646
 
 
 def main(parts: list[str]) -> None:
-    """Measure the parts (all of `PARTS` by default) and print a Markdown table, a line as soon as it is known."""
+    """Measure the parts (all of `PARTS` by default) and print a Markdown table, a line as soon as it is known.
+
+    Raises SkelkitError for a part that does not exist, and at the end for those that failed; the others are measured.
+    """
     if unknown := [part for part in parts if part not in PARTS]:
         raise SkelkitError(f"bench: no part {unknown[0]!r}; choose among {', '.join(PARTS)}")
     print(f"| part | {device_name()}, torch {torch.__version__} | must reach | reached (least to greatest) | |")
     print("|---|---|---|---|---|", flush=True)
+    failed = []
     for part in parts or PARTS:
-        for line in PARTS[part]():
-            verdict = {None: "", True: "yes", False: "no"}[line.met]
-            print(f"| {part} | {line.measured} | {line.must_reach} | {line.reached} | {verdict} |", flush=True)
+        try:
+            for line in PARTS[part]():
+                verdict = {None: "", True: "yes", False: "no"}[line.met]
+                print(f"| {part} | {line.measured} | {line.must_reach} | {line.reached} | {verdict} |", flush=True)
+        except Exception:
+            traceback.print_exc()
+            failed.append(part)
+    if failed:
+        raise SkelkitError(f"bench: {', '.join(failed)} failed, as told above")
 
 
 def random_clips(skeleton: Skeleton, clips: int, frames: int, classes: int = 1) -> Clips:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -96,6 +97,14 @@ class TypiClust:
         found = torch.tensor(list(dict.fromkeys(found.tolist())), dtype=torch.long, device=free.device)
         rest = free[~torch.isin(free, found)]
         return torch.cat([found, uniform(rest, n - len(found), generator)])
+
+
+STRATEGIES = (Margin, BADGE, TypiClust)
+
+
+def installed() -> bool:
+    """Whether scikit-activeml is here, which is optional."""
+    return find_spec("skactiveml") is not None
 
 
 def _pool() -> ModuleType:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skelkit.models.gru import start_evenly
+from skelkit.models.gru import over_frames, start_evenly
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class FrameDecoder(nn.Module):
 
     def _run(self, state: Float[Tensor, "b d"], frames: Float[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
         """Nothing is read, so that all frames are one call: the state goes its own way from H."""
-        outputs: Tensor = self.out(self.gru(torch.zeros_like(frames), state[None])[0])
+        outputs: Tensor = self.out(over_frames(self.gru, torch.zeros_like(frames), state[None]))
         return outputs
 
     def _steps(self, state: Float[Tensor, "b d"], frames: Float[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:

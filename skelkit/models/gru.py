@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skelkit.data.views import DataSpec
+from skelkit.device import on_cpu
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class BiGRUEncoder(nn.Module):
         lengths = last_frames(x) + 1 if self.config.padding == "left out" else None
         for first, second in zip(self.first, self.second, strict=True):
             # A direction runs over all frames in one call: twice as fast as both together frame by frame.
-            forth, back = first(states)[0], second(self._turned(states, lengths))[0]
+            forth, back = over_frames(first, states), over_frames(second, self._turned(states, lengths))
             states = torch.cat([forth, self._turned(back, lengths)], 2)  # (b t 2h)
         if lengths is None:
             return torch.cat([forth[:, -1], back[:, -1]], 1)
@@ -75,6 +76,22 @@ class BiGRUEncoder(nn.Module):
         time = torch.arange(states.shape[1], device=states.device)
         back = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)  # (b t)
         return states.gather(1, back[:, :, None].expand_as(states))
+
+
+def over_frames(
+    gru: nn.Module, frames: Float[Tensor, "b t f"], start: Float[Tensor, "1 b h"] | None = None
+) -> Float[Tensor, "b t h"]:
+    """The states of a GRU after each frame. start: its state before the first; None: zeros.
+
+    On a GPU in 32 bit, under autocast as well: cuDNN's recurrences would take float16 there in bfloat16's place, in
+    which small gradients vanish.
+    """
+    if on_cpu(frames):
+        kept: Tensor = gru(frames, start)[0]
+    else:
+        with torch.autocast(frames.device.type, enabled=False):
+            kept = gru(frames.float(), None if start is None else start.float())[0]
+    return kept
 
 
 def last_frames(x: Float[Tensor, "b 3 t v m"]) -> Int[Tensor, " b"]:

@@ -76,8 +76,8 @@ def shuffled(rows: Iterable[Row]) -> str:
     for dataset in dict.fromkeys(r.dataset for r in found):
         values = [r.value for r in found if r.dataset == dataset and not r.metric.startswith("class ")]
         said.append(
-            f"in {min(values):.0f} to {max(values):.0f} % of the test clips of {title(dataset)} ({len(values)} of them; "
-            f"one class in {CLASSES[dataset]} would be {100 / CLASSES[dataset]:.0f} %)"
+            f"in {min(values):.0f} to {max(values):.0f} % of the test clips of {title(dataset)} "
+            f"({len(values)} classifiers; one class in {CLASSES[dataset]} would be {100 / CLASSES[dataset]:.0f} %)"
         )
     asked = "Once the training labels are exchanged at random, classifiers on frozen features are right"
     return f"{asked} {'; '.join(said)}." if said else ""
