@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import signal
 import statistics
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -209,7 +211,13 @@ def run(
 def _pool(processes: int) -> ProcessPoolExecutor:
     threads = max(1, (os.cpu_count() or 1) // processes)
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    return ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(threads,))
+    return ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(threads,))
+
+
+def _begin(threads: int) -> None:
+    """A worker that is stopped leaves what it builds by an exception, so that nothing half-made stays."""
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
 
 
 def _run(experiments: tuple[Experiment, ...]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -22,7 +23,7 @@ from skelkit.evaluate import activeml
 from skelkit.evaluate.active import ActiveLearning
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.strategies import Uniform
-from skelkit.files import SkelkitError
+from skelkit.files import SkelkitError, store_folder
 from skelkit.models.gru import BiGRU
 from skelkit.models.hcn import HCN
 from skelkit.models.representations import Representations
@@ -336,8 +337,13 @@ def quick(experiments: tuple[Experiment, ...]) -> int:
 
 
 def endless(experiments: tuple[Experiment, ...]) -> int:
-    """A job that no estimate foresaw."""
-    time.sleep(600)
+    """A job that no estimate foresaw, in the midst of building something."""
+
+    def build(folder: Path) -> None:
+        (folder / "half").touch()
+        time.sleep(600)
+
+    store.stage("weights", experiments[0].evaluation.weights, build)
     return len(experiments)
 
 
@@ -347,6 +353,19 @@ def test_a_job_under_way_is_stopped_when_the_budget_is_spent(monkeypatch: pytest
     assert pending.run([job(0), job(1)], budget=1.0, say=said.append) == (0, 0)
     assert [line.partition(":")[0] for line in said] == ["the budget is spent; stopped"]
     assert "toy Table I on here, seed 0" in said[0]
+
+
+def test_a_worker_that_is_stopped_leaves_nothing_half_made() -> None:
+    pool = pending._pool(1)
+    begun, folder = pool.submit(endless, job(0).experiments), store_folder() / "weights"
+    while not (half := list(folder.rglob("half"))) and not begun.done():
+        time.sleep(0.05)
+    assert half
+    (worker,) = multiprocessing.active_children()
+    worker.terminate()
+    assert isinstance(begun.exception(), SystemExit)
+    assert not list(folder.rglob("half"))
+    pool.shutdown()
 
 
 def test_two_processes_side_by_side_lose_no_row_and_survive_one_that_is_killed(
