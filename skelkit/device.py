@@ -32,7 +32,7 @@ def device() -> torch.device:
 
 def exact_on_cpu(x: Float[Tensor, ...]) -> bool:
     """Whether work on x runs on a CPU and in x's own precision (no autocast)."""
-    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return on_cpu(x) and not torch.is_autocast_enabled("cpu")
 
 
 def on_cpu(x: Float[Tensor, ...]) -> bool:

@@ -314,11 +314,11 @@ def test_an_own_data_set_stands_for_itself_at_tier_smoke_and_a_known_one_is_repl
 
 NOTEBOOKS = project_root() / "notebooks"
 FOR_OWN = {path for paper in PAPERS for path in (NOTEBOOKS / paper).glob("tables.ipynb")}
-"""Of every paper the one whose rows say which clips were measured, and of the paper with most encoders its method."""
-FOR_OWN |= {NOTEBOOKS / "interskeleton" / "method.ipynb"}
+"""Of every paper the one whose rows say which clips were measured, and of the paper with most encoders all."""
+FOR_OWN |= set((NOTEBOOKS / "interskeleton").glob("*.ipynb"))
 
 
-def test_own_clips_of_thirteen_joints_go_through_a_notebook_of_every_paper_and_a_method(
+def test_own_clips_of_thirteen_joints_go_through_a_notebook_of_every_paper_and_all_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SKELKIT_STORE", str(tmp_path / "store"))

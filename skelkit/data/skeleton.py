@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from skelkit.files import SkelkitError
@@ -89,11 +89,16 @@ class Skeleton:
             raise SkelkitError(f"skeleton: {error!r}; give name, joints, bones and centre") from error
 
 
-def bone_stream(x: Float[Tensor, "b c t v m"], skeleton: Skeleton) -> Float[Tensor, "b c t v m"]:
-    """Each joint minus its parent; zero at the root. Raises SkelkitError where the joints are not the skeleton's."""
+def bone_stream(
+    x: Float[Tensor, "b c t v m"], skeleton: Skeleton, parents: Int[Tensor, " v"] | None = None
+) -> Float[Tensor, "b c t v m"]:
+    """Each joint minus its parent; zero at the root. Raises SkelkitError where the joints are not the skeleton's.
+
+    parents: the skeleton's, where they are on the device already; to send them there makes a GPU wait.
+    """
     if x.shape[3] != len(skeleton):
         raise SkelkitError(f"skeleton {skeleton.name}: has {len(skeleton)} joints, the clips {x.shape[3]}; give theirs")
-    return x - x[:, :, :, list(skeleton.parents)]
+    return x - x[:, :, :, list(skeleton.parents) if parents is None else parents]
 
 
 def motion_stream(x: Float[Tensor, "b c t v m"]) -> Float[Tensor, "b c t v m"]:

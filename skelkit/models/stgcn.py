@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from skelkit.data.skeleton import Skeleton
+from skelkit.data.skeleton import Skeleton, bone_stream
 from skelkit.data.views import DataSpec
 from skelkit.files import SkelkitError
 from skelkit.models.agcn import WIDTHS, Convolution, mixture, normalised
@@ -76,7 +76,7 @@ class STGCNEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:
         if self.config.bones:
-            x = torch.cat([x, x - x[:, :, :, self.parents]], 1)
+            x = torch.cat([x, bone_stream(x, self.skeleton, self.parents)], 1)
         b, c, t, v, m = x.shape
         x = self.norm(x.permute(0, 4, 3, 1, 2).reshape(b * m, v * c, t))  # a mean for each joint and number
         x = x.view(b * m, v, c, t).transpose(2, 3).contiguous()  # (n v t c)

@@ -32,7 +32,7 @@ ALL = "All augmentations"
 SETTLED = "random encoder, its norms settled"
 LONGER = f"{ALL}, as many steps as without MVS"
 AUGMENTED = "{}, classifier of Sec. 4.3"
-LENGTH = 1600
+LENGTH = setting(PAPERS_OWN[0]).epochs
 LONG = f"Ours {{:g}}x, {LENGTH} epochs"
 """Rows that the paper does not have; `LENGTH` is that of its runs."""
 
