@@ -37,7 +37,7 @@ from skelkit.evaluate.monitors import watch_collapse, watch_discriminator, watch
 from skelkit.files import SkelkitError, store_folder
 from skelkit.methods import build
 from skelkit.provenance import provenance
-from skelkit.recipes.experiment import Data, Drawn, PerClass, Weights
+from skelkit.recipes.experiment import Data, Drawn, Labels, PerClass, Weights
 from skelkit.train import Callback, History, spent, train
 
 
@@ -78,25 +78,26 @@ def prepare(data: Data) -> Prepared:
     return Prepared(clips, chosen, resident, resident.through(data.eval_view or data.view))
 
 
-def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
-    """The training clips of some weights: all of them, or the labelled share. Those that active learning asks for stand
-    in its `Session.table`."""
+def labelled(labels: Labels, seed: int, prepared: Prepared) -> np.ndarray:
+    """The training clips whose labels are used: all of them, or those that `labels` describes, drawn by the seed. Those
+    that active learning asks for stand in its `Session.table`."""
     train_set = prepared.split.train
-    labels = prepared.clips.labels[train_set]
-    if weights.labels is None:
-        return train_set
-    if isinstance(weights.labels, float):
-        return train_set[label_fraction(labels, weights.labels, weights.seed)]
-    if isinstance(weights.labels, Drawn):
-        return train_set[drawn_of_all(labels, weights.labels.clips, weights.seed)]
-    if isinstance(weights.labels, PerClass):
-        return train_set[drawn_of_each_class(labels, weights.labels.clips, weights.seed)]
-    return train_set[first_of_each_class(labels, weights.labels)]
+    of_all = prepared.clips.labels[train_set]
+    match labels:
+        case None:
+            return train_set
+        case float():
+            return train_set[label_fraction(of_all, labels, seed)]
+        case Drawn():
+            return train_set[drawn_of_all(of_all, labels.clips, seed)]
+        case PerClass():
+            return train_set[drawn_of_each_class(of_all, labels.clips, seed)]
+    return train_set[first_of_each_class(of_all, labels)]
 
 
 def _seen(weights: Weights, prepared: Prepared, method: Any) -> tuple[Resident, np.ndarray]:
     """What a training sees: the labelled clips; where it reads unlabelled ones, all, these with the label -1."""
-    known = labelled(weights, prepared)
+    known = labelled(weights.labels, weights.seed, prepared)
     if getattr(method, "reads_unlabelled", False):
         return prepared.resident.labelled(torch.from_numpy(known)), prepared.split.train
     return prepared.resident, known

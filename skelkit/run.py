@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from skelkit import store
@@ -24,25 +25,27 @@ from skelkit.artefacts import (
     weights_folder,
 )
 from skelkit.augment import fitted
-from skelkit.data.protocols import drawn_of_all
+from skelkit.data.library import present
 from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.compression import CompressedKNN, compressed_knn
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.inpainting import Inpainting, inpainting
 from skelkit.evaluate.knn import KNN, knn
-from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
+from skelkit.evaluate.linear import Linear, augmented_linear, linear
+from skelkit.evaluate.logistic import Logistic, logistic
 from skelkit.evaluate.metrics import Result, result
-from skelkit.files import store_folder
+from skelkit.files import SkelkitError, store_folder
 from skelkit.models.representations import Joined
 from skelkit.provenance import provenance
 from skelkit.recipes.experiment import Evaluation, Experiment, OwnClassifier
-from skelkit.report import results
-from skelkit.report.results import Row
+from skelkit.report import predictions, results
+from skelkit.report.predictions import Predictions
+from skelkit.report.results import Row, place
 from skelkit.train import History
 
 
 def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
-    """The record of an evaluation: a `Result`'s fields, n_train, n_test, seconds and provenance."""
+    """The record of an evaluation: a `Result`'s fields, its predictions packed, n_train, n_test, seconds, provenance."""
 
     def make(folder: Path) -> dict[str, Any]:
         parents = weights_folder(evaluation.weights, again=again)
@@ -50,11 +53,14 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
         training = store.record(parents)
         prepared = prepare(of_split(evaluation.weights.data, evaluation.split))
         found = _measure(evaluation, prepared, training["history"], again)
+        kept = Predictions(_asked_names(prepared), prepared.clips.labels[asked(prepared)], np.array(found.predicted))
         return {
-            **asdict(found),
-            "per_class": found.per_class(),
+            "scores": found.scores,
+            "curve": found.curve,
+            "confusion": found.confusion,
+            **({"predictions": kept.packed()} if found.predicted else {}),
             "parents": [training["key"]],
-            "n_train": _labels(evaluation, prepared),
+            "n_train": _count(evaluation, prepared),
             "n_test": len(prepared.split.test),
             "seconds": training["seconds"] + time.monotonic() - started,
             **provenance(prepared.clips),
@@ -63,67 +69,85 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
     return store.record(store.stage("evaluations", evaluation, make, again=again))
 
 
-def _labels(evaluation: Evaluation, prepared: Prepared) -> int:
-    """How many labelled clips the classifier saw: its own ones, or all, whatever has trained the encoder."""
-    weights = evaluation.weights
+def _seen_by_classifier(evaluation: Evaluation, prepared: Prepared) -> np.ndarray:
+    """The labelled training clips that a classifier on frozen features sees."""
+    clips = labelled(evaluation.labels, evaluation.weights.seed, prepared)
+    return clips[prepared.clips.labels[clips] >= 0]  # unlabelled clips pretrain, and no more
+
+
+def _count(evaluation: Evaluation, prepared: Prepared) -> int:
+    """How many labelled clips the classifier saw, whatever has trained the encoder."""
     if not isinstance(evaluation.protocol, OwnClassifier):
-        return evaluation.labels.clips if evaluation.labels else len(prepared.split.train)
-    weights = weights.teacher or weights  # a student sees no label but those that its teacher has seen
-    return weights.active.budgets[-1] if weights.active else len(labelled(weights, prepared))
+        return len(labelled(evaluation.labels, evaluation.weights.seed, prepared))
+    weights = evaluation.weights.teacher or evaluation.weights  # a student sees no label but those of its teacher
+    if weights.active:
+        return weights.active.budgets[-1]
+    return len(labelled(weights.labels, weights.seed, prepared))
 
 
 def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again: bool) -> Result:
-    labels = prepared.resident.labels
-    train_labels, test_labels = (labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test))
-    classes, protocol = len(prepared.clips.classes), evaluation.protocol
-    known, asked = train_labels >= 0, test_labels >= 0  # unlabelled clips pretrain, and no more
-    if evaluation.labels is not None:
-        of_all = prepared.clips.labels[prepared.split.train]
-        seen = drawn_of_all(of_all, evaluation.labels.clips, evaluation.weights.seed)
-        known = torch.zeros_like(known).index_fill(0, torch.from_numpy(seen).to(known.device), True)
-    train_labels, test_labels = train_labels[known], test_labels[asked]
-    if evaluation.shuffled:
-        rng = seeded(evaluation.weights.seed)
-        train_labels = train_labels[torch.randperm(len(train_labels), generator=rng, device=rng.device)]
-    if isinstance(protocol, Linear | AugmentedLinear | KNN | CompressedKNN | Cluster):
-        found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
-        found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
-        train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
-        train_features, test_features = train_features[known], test_features[asked]
-        ours, theirs = (train_features, train_labels), (test_features, test_labels)
-        if isinstance(protocol, KNN):
-            return knn(protocol, ours, theirs, classes)
-        if isinstance(protocol, Cluster):
-            return cluster(protocol, ours, theirs, classes, evaluation.weights.seed)
-        if isinstance(protocol, CompressedKNN):
-            return compressed_knn(protocol, ours, theirs, classes, seeded(evaluation.weights.seed))
-        if isinstance(protocol, Linear):
-            return linear(protocol, ours, theirs, classes, seeded(evaluation.weights.seed))
-        encoders = [named(trained(evaluation.weights), evaluation.encoder)]
-        encoders += [named(trained(other), "") for other in evaluation.beside]
-        clips = prepared.resident, torch.from_numpy(prepared.split.train).to(labels.device)[known]
-        rng = seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
-        protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
-        return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+    weights, protocol = evaluation.weights, evaluation.protocol
     if isinstance(protocol, Inpainting):
         test = torch.from_numpy(prepared.split.test)
-        return inpainting(protocol, trained(evaluation.weights), prepared.plain, test, prepared.clips.skeleton)
-    scores = extract(trained(evaluation.weights), prepared.plain, torch.from_numpy(prepared.split.test))
-    return result(scores[asked], test_labels, [epoch["test top-1"] for epoch in history])
+        return inpainting(protocol, trained(weights), prepared.plain, test, prepared.clips.skeleton)
+    test = torch.from_numpy(asked(prepared))
+    test_labels = prepared.resident.labels[test]
+    if isinstance(protocol, OwnClassifier):
+        scores = extract(trained(weights), prepared.plain, test)
+        return result(scores, test_labels, [epoch["test top-1"] for epoch in history])
+    seen = torch.from_numpy(_seen_by_classifier(evaluation, prepared))
+    labels = prepared.resident.labels[seen]
+    if evaluation.shuffled:
+        rng = seeded(weights.seed)
+        labels = labels[torch.randperm(len(labels), generator=rng, device=rng.device)]
+    found = [features(weights, evaluation.encoder, evaluation.split, again=again)]
+    found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
+    every = [torch.cat(side, 1) for side in zip(*found, strict=True)]
+    sides = zip(every, (prepared.split.train, prepared.split.test), (seen, test), strict=True)
+    train_features, test_features = (part[np.searchsorted(of, chosen)] for part, of, chosen in sides)
+    ours, theirs = (train_features, labels), (test_features, test_labels)
+    classes, seed = len(prepared.clips.classes), weights.seed
+    match protocol:
+        case KNN():
+            return knn(protocol, ours, theirs, classes)
+        case Logistic():
+            return logistic(protocol, ours, theirs, classes, seed)
+        case Cluster():
+            return cluster(protocol, ours, theirs, classes, seed)
+        case CompressedKNN():
+            return compressed_knn(protocol, ours, theirs, classes, seeded(seed))
+        case Linear():
+            return linear(protocol, ours, theirs, classes, seeded(seed))
+    encoders = [named(trained(weights), evaluation.encoder)]
+    encoders += [named(trained(other), "") for other in evaluation.beside]
+    rng = seeded(seed)  # after the encoders, whose making draws numbers as well
+    protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
+    clips = prepared.resident.labelled(seen, labels), seen.to(labels.device)
+    return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+
+
+def asked(prepared: Prepared) -> np.ndarray:
+    """The test clips that have a label, in their order."""
+    test = prepared.split.test
+    return test[prepared.clips.labels[test] >= 0]
 
 
 def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:
-    """The rows of an experiment: committed ones if its key is among them, else measured, and appended.
+    """The rows of an experiment: committed ones if its key is among them, else measured, and kept.
 
-    Rows of the tiers `paper` and `reduced` go to `results/rows`, the others to the store. One row a score, selection
-    "last"; where a classifier was trained, a second top-1 row "best test epoch", which is chosen on the test clips and
-    named so.
+    Rows and predictions of the tiers `paper` and `reduced` go to `results/`, the others to the store. One row a score,
+    selection "last"; where a classifier was trained, a second top-1 row "best test epoch", which is chosen on the test
+    clips and named so. recompute: train and measure again, in the place of what stands.
     """
     standing = rows_of(experiment)
     if standing and not recompute:
         results.append(standing, rows_folder(experiment.tier))  # adds nothing, unless another cell measured the same
         return standing
-    found = measure(experiment.evaluation, again=recompute)
+    return keep(experiment, measure(experiment.evaluation, again=recompute), again=recompute)
+
+
+def keep(experiment: Experiment, found: dict[str, Any], *, again: bool = False) -> list[Row]:
+    """The rows of a measurement, written beside the others with its predictions. again: in the place of standing ones."""
     scores = [(metric, value, "last") for metric, value in found["scores"].items()]
     if found["curve"]:
         scores.append(("top-1", max(found["curve"]), "best test epoch"))
@@ -147,8 +171,35 @@ def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:
         )
         for metric, value, selection in scores
     ]
-    results.append(rows, rows_folder(experiment.tier))
+    if answers := found.get("predictions"):
+        folder = place(experiment.tier) / "predictions"
+        predictions.append(cell.paper, {found["key"]: Predictions.unpacked(answers)}, folder)
+    results.append(rows, rows_folder(experiment.tier), again=again)
     return rows
+
+
+def predicted(experiment: Experiment) -> Predictions | None:
+    """What an experiment predicted of each test clip, where that was kept.
+
+    Raises SkelkitError where the data set is here and its test clips are others than those that were asked.
+    """
+    cell, evaluation = experiment.cell, experiment.evaluation
+    found = predictions.read(cell.paper, place(experiment.tier) / "predictions").get(store.key(evaluation))
+    if found and present(evaluation.weights.data.name):
+        prepared = prepare(of_split(evaluation.weights.data, evaluation.split))
+        if _asked_names(prepared) != found.clips:
+            raise SkelkitError(
+                f"predictions of {cell.row}, {cell.column} ({cell.table}): they are of other test clips than those of "
+                f"{evaluation.weights.data.name} here; import the data set again, or measure with recompute=True"
+            )
+    return found
+
+
+def _asked_names(prepared: Prepared) -> str:
+    """A digest of the names and labels of the test clips that have a label."""
+    return predictions.digest(
+        prepared.clips.table["name"].to_numpy()[asked(prepared)], prepared.clips.labels[asked(prepared)]
+    )
 
 
 def rows_folder(tier: str) -> Path | None:

@@ -181,12 +181,13 @@ class Resident:
         other.view = view
         return other
 
-    def labelled(self, known: Int[Tensor, " n"]) -> Resident:
-        """The same clips, in the same memory, of which only those of an index have labels; the others' are -1."""
+    def labelled(self, known: Int[Tensor, " n"], labels: Int[Tensor, " n"] | None = None) -> Resident:
+        """The same clips, in the same memory, of which only those of an index have labels (their own, or the given
+        ones); the others' are -1."""
         other = copy.copy(self)
-        other.labels = torch.full_like(self.labels, -1)
         known = known.to(self.device)
-        other.labels[known] = self.labels[known]
+        other.labels = torch.full_like(self.labels, -1)
+        other.labels[known] = self.labels[known] if labels is None else labels
         return other
 
     def clips(self, index: Int[Tensor, " b"]) -> Float[Tensor, "b 3 t v m"]:

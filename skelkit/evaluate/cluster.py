@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from skelkit.evaluate.metrics import Result, confusion
+from skelkit.evaluate.metrics import Result, balanced_accuracy, confusion
 from skelkit.files import SkelkitError
 
 
@@ -53,7 +53,9 @@ def cluster(
     groups = _groups(protocol, features.cpu().double().numpy(), int(labels.unique().numel()), seed)
     named = _named(groups, labels.cpu(), classes)
     rightly = 100 * float((named == labels.cpu()).float().mean())
-    return Result(confusion(named, labels.cpu(), classes), {"clustering accuracy": rightly})
+    table = confusion(named, labels.cpu(), classes)
+    scores = {"clustering accuracy": rightly, "clustering balanced accuracy": balanced_accuracy(table)}
+    return Result(table, scores, predicted=named[-len(test[1]) :].tolist())
 
 
 def _groups(protocol: Cluster, features: np.ndarray, k: int, seed: int) -> Int[Tensor, " n"]:

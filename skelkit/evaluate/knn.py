@@ -42,8 +42,7 @@ def knn(
     none = torch.zeros(len(voters), classes, device=labels.device)
     votes = none.scatter_add(1, voters, torch.ones_like(nearness).expand(voters.shape))
     scores = votes + none.scatter_reduce(1, voters, nearness.expand(voters.shape), "amax")
-    top1 = result(scores, test[1], [])
-    return Result(top1.confusion, {"kNN top-1": top1.scores["top-1"]})
+    return result(scores, test[1], [], "kNN")
 
 
 def neighbours(query: Float[Tensor, "q d"], gallery: Float[Tensor, "n d"], k: int) -> Int[Tensor, "q k"]:

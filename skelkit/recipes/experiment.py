@@ -15,6 +15,7 @@ from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.inpainting import Inpainting
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.evaluate.logistic import Logistic
 from skelkit.methods import MethodConfig
 from skelkit.models import EncoderConfig
 from skelkit.train import Training
@@ -67,6 +68,11 @@ class Drawn:
     """So many in all."""
 
 
+Labels = float | int | PerClass | Drawn | None
+"""Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class that are
+drawn, n of all that are drawn, or all (None)."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """A trained (or, with no epochs, a random) method: everything that decides its parameters."""
@@ -83,10 +89,9 @@ class Weights:
     """For how long, in which steps."""
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
-    labels: float | int | PerClass | Drawn | None = None
-    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
-    that are drawn, n of all that are drawn, or all (None). A method that `reads_unlabelled` (SESAR with a decoder)
-    sees the others as well, without their labels."""
+    labels: Labels = None
+    """Labelled training clips. A method that `reads_unlabelled` (SESAR with a decoder) sees the others as well, without
+    their labels."""
     start: Weights | None = None
     """Weights whose encoder this training starts from (fine-tuning), and with it what `take_over` takes."""
     start_encoder: str = ""
@@ -110,7 +115,7 @@ class Evaluation:
     """Raised when the code's meaning changes: the key of every measurement with it."""
     weights: Weights
     """What is measured; its data's test side is what is asked about."""
-    protocol: Linear | AugmentedLinear | KNN | CompressedKNN | Cluster | Inpainting | OwnClassifier
+    protocol: Logistic | Linear | AugmentedLinear | KNN | CompressedKNN | Cluster | Inpainting | OwnClassifier
     """How it is measured."""
     encoder: str = ""
     """Which of the method's `encoders` gives the features, by its name there; "" is the main one."""
@@ -118,9 +123,8 @@ class Evaluation:
     """The split whose training clips the classifier sees, and whose test clips it is asked; "": that of the weights."""
     beside: tuple[Weights, ...] = ()
     """Other weights whose main encoder's features are put beside these (Thoker et al. 2021, Table 10)."""
-    labels: Drawn | None = None
-    """Labelled training clips that a classifier on frozen features sees, drawn by the seed of the weights; None: all of
-    them."""
+    labels: Labels = None
+    """Labelled training clips that a classifier on frozen features sees, drawn by the seed of the weights."""
     shuffled: bool = False
     """Whether these clips exchange their labels at random before a classifier on frozen features sees them: a check,
     for what then lies above chance was not learned from the labels."""

@@ -10,15 +10,23 @@ import pandas as pd
 
 from skelkit.files import SkelkitError, project_root, results_folder
 from skelkit.report import results
-from skelkit.report.results import SELECTIONS, TIERS, VARIANTS, Row
+from skelkit.report.differences import interval
+from skelkit.report.results import AVERAGE, LABEL_DRAWS, SELECTIONS, TIERS, VARIANTS, Row
 
 KEY = ["row", "column", "dataset", "split", "labels", "metric"]
 """What names a cell within a table; rows and cells are joined on it."""
 COLUMNS = ["paper", "table", *KEY, "value", "spread", "source", "note"]
-AVERAGE = "Average"
+OURS = ["ours", "sd", "low", "high", "over", "n"]
+COMPARED = [*KEY, "published", *OURS, "difference", "status", "note"]
+"""The columns of a comparison."""
 
-MARGINS = {"MSE": 0.01, "RMSE": 0.01}
-"""So near to the published number is reproduced, by metric; of a percentage one point is."""
+POINTS = {"MSE": 0.01, "RMSE": 0.01}
+"""What counts as one point, by metric; of a percentage 1 does."""
+CLOSE = 3
+"""So many points from the published number a reproduced one lies at most, its whole interval included."""
+BASELINES = {"ascal": ("RNN", "GRU", "LSTM"), "longt_gan": ("S: Ours", "S+P: Unsupervised LSTM")}
+"""Published rows of networks whose optimiser the paper does not give, so that it had to be chosen here: they are counted
+apart from the paper's own method."""
 
 _SETTING = ["tier", "variant"]  # rows of two settings are never averaged
 _TURNED = {("ascal", "Table IX")}  # printed with our columns downwards
@@ -85,15 +93,15 @@ def compare(
 
     rows: by default the committed ones. tier: the best one to show; where a cell has no row of it, the next lower
     tier stands in, and so for the variant: the status says it. selection: "last" or "best test epoch", never mixed.
-    metrics: by default all but the per-class ones.
+    metrics: by default all but the balanced accuracies.
 
-    Columns: those of `KEY`; `published`; `ours`, the mean over seeds; `sd` over seeds (n - 1), NaN for one; `n`, the
-    seeds; `difference`, ours minus published (none for tiers below "reduced"); `status`; `note`. A seed counts once:
-    its folds are averaged first, and only where all are there. "Average" is the mean of its row's other columns, seed
-    by seed. Of two rows for one cell, seed and fold the later counts.
+    Columns: those of `KEY`; `published`; `ours`, the mean over seeds; `sd` over seeds (n - 1), NaN for one; `low` and
+    `high`, the 95 % confidence interval of ours; `over`, what it covers: "5 seeds", "10 draws" of labels, "464 clips" of
+    one seed; `n`, the seeds; `difference`, ours minus published (none for tiers below "reduced"); `status`; `note`. A
+    seed counts once: its folds are averaged first, and only where all are there. "Average" is the mean of its row's
+    other columns, seed by seed. Of two rows for one cell, seed and fold the later counts.
 
-    Status: `reproduced` (within the larger of two sd and one point; of an error: 0.01), `lower`, `higher`, `not run`,
-    `no value in the text`, `setting differs: <what>`, `extension`.
+    Status: see `verdict`; `not run`, `no value in the text`, `setting differs: <what>`, `extension`.
     """
     chosen = (("tier", tier, TIERS), ("selection", selection, SELECTIONS), ("variant", variant, VARIANTS))
     for name, value, known in chosen:
@@ -103,6 +111,7 @@ def compare(
     printed = _printed(paper, table, [r.table for r in rows])
     rows = [r for r in rows if (r.table, r.selection) == (table, selection)]
     rows = [r for r in rows if TIERS.index(r.tier) >= TIERS.index(tier) and _wanted(r.metric, metrics)]
+    over = "draws" if (paper, table) in LABEL_DRAWS else "seeds"
     ours = _nearest(_seeds(rows, printed), variant)
 
     known_cells = pd.MultiIndex.from_frame(printed[KEY])
@@ -112,20 +121,21 @@ def compare(
     above = printed[[*KEY, "value", "note"]].rename(columns={"value": "published"}).merge(ours, how="left", on=KEY)
     if metrics is not None:
         above = above[above["metric"].isin(metrics)]
-    lines = [_line(line, "") for line in above.to_dict("records")]
-    lines += [_line(line, "extension") for line in below.to_dict("records")]
-    return pd.DataFrame(lines, columns=[*KEY, "published", "ours", "sd", "n", "difference", "status", "note"])
+    lines = [_line(line, "", over) for line in above.to_dict("records")]
+    lines += [_line(line, "extension", over) for line in below.to_dict("records")]
+    return pd.DataFrame(lines, columns=COMPARED)
 
 
 def _seeds(rows: list[Row], printed: pd.DataFrame) -> pd.DataFrame:
     """One line a cell, setting and seed, averages included; value is NaN where the seed lacks folds or columns."""
     by = [*KEY, *_SETTING, "seed"]
     if not rows:
-        return pd.DataFrame(columns=[*by, "value"])
+        return pd.DataFrame(columns=[*by, "value", "clips"])
     runs = results.frame(rows).drop_duplicates([*by, "fold"], keep="last")
     runs = runs.assign(folds=runs.groupby(["column", "dataset", "split", *_SETTING])["fold"].transform("nunique"))
-    seeds = runs.groupby(by, sort=False).agg(value=("value", "mean"), n=("fold", "size"), of=("folds", "first"))
-    seeds = seeds["value"].where(seeds["n"] == seeds["of"]).reset_index()
+    grouped = runs.groupby(by, sort=False)
+    seeds = grouped.agg(value=("value", "mean"), n=("fold", "size"), of=("folds", "first"), clips=("n_test", "sum"))
+    seeds = seeds.assign(value=seeds["value"].where(seeds["n"] == seeds["of"])).drop(columns=["n", "of"]).reset_index()
 
     averages = []
     for dataset, line in seeds.groupby("dataset", sort=False):
@@ -138,25 +148,29 @@ def _seeds(rows: list[Row], printed: pd.DataFrame) -> pd.DataFrame:
         if len(average):  # UWA3D's columns are twelve splits
             line = line.assign(split=average["split"].iloc[0])
         if len(parts) > 1 and len(line):
-            wide = line.pivot(index=[c for c in by if c != "column"], columns="column", values="value")
-            mean = wide.reindex(columns=parts).mean(axis=1, skipna=False)
-            averages.append(mean.rename("value").reset_index().assign(column=AVERAGE))
+            wide = line.pivot(index=[c for c in by if c != "column"], columns="column", values=["value", "clips"])
+            mean = wide["value"].reindex(columns=parts).mean(axis="columns", skipna=False)
+            found = pd.DataFrame({"value": mean, "clips": wide["clips"].sum(axis="columns")}).reset_index()
+            averages.append(found.assign(column=AVERAGE))
     return pd.concat([seeds, *averages], ignore_index=True)
 
 
 def _nearest(seeds: pd.DataFrame, variant: str) -> pd.DataFrame:
     """One line a cell: mean, sd and n at one setting; a whole seed before none, a better tier, the wanted variant."""
-    by = seeds.groupby([*KEY, *_SETTING], sort=False)["value"]
-    stats = by.agg(ours="mean", sd="std", n="count", seeds="size").reset_index()
+    by = seeds.groupby([*KEY, *_SETTING], sort=False)
+    stats = by.agg(ours=("value", "mean"), sd=("value", "std"), n=("value", "count"), seeds=("value", "size"))
+    stats = stats.assign(clips=by["clips"].first()).reset_index()
     worse = 100 * (stats["n"] == 0) + 2 * stats["tier"].map(TIERS.index) + (stats["variant"] != variant)
     first = worse.groupby([stats[name] for name in KEY], sort=False).idxmin()
     return stats.loc[first].reset_index(drop=True)
 
 
-def _line(cell: dict, status: str) -> dict:
-    """A cell with its status, difference and note; `cell` lacks a tier where there is no row."""
+def _line(cell: dict, status: str, over: str) -> dict:
+    """A cell with its interval, status, difference and note; `cell` lacks a tier where there is no row. over: what its
+    seeds are, in words."""
     ran = isinstance(cell["tier"], str)
     published, ours, n = cell.get("published", math.nan), cell["ours"], int(cell["n"]) if ran else 0
+    low, high = interval(ours, cell["sd"], n, cell["metric"], cell["clips"])
     differs = ", ".join(f"{name} {cell[name]}" for name in _SETTING if cell[name] != "paper") if ran else ""
     compared = ran and cell["tier"] in ("paper", "reduced")
     notes = [cell.get("note", "")]
@@ -166,26 +180,41 @@ def _line(cell: dict, status: str) -> dict:
         status = "no value in the text"
     elif n == 0:
         status = "not run"
+    elif differs:
+        status = f"setting differs: {differs}"
     else:
-        margin = MARGINS.get(cell["metric"], 1.0)
-        status = f"setting differs: {differs}" if differs else verdict(published, ours, cell["sd"], margin)
+        status = verdict(published, low, high, POINTS.get(cell["metric"], 1.0))
     if ran and n < cell["seeds"]:
         notes += [f"{cell['seeds'] - n:.0f} of {cell['seeds']:.0f} seeds lack folds or columns"]
-    difference = ours - published if compared else math.nan
-    extra = {"n": n, "difference": difference, "status": status, "note": "; ".join(filter(None, notes))}
+    extra = {
+        "low": low,
+        "high": high,
+        "n": n,
+        "over": f"{n} {over}" if n > 1 else "" if math.isnan(low) else f"{cell['clips']:.0f} clips",
+        "difference": ours - published if compared else math.nan,
+        "status": status,
+        "note": "; ".join(filter(None, notes)),
+    }
     return cell | {"published": published} | extra
 
 
-def verdict(published: float, ours: float, sd: float, least: float = 1.0) -> str:
-    """`reproduced` where ours lies within the larger of `least` and two sd (NaN: one run), else `lower`, `higher`."""
-    margin = least if math.isnan(sd) else max(least, 2 * sd)
-    if abs(ours - published) <= margin + 1e-9:  # 43.6 - 42.6 is a hair over 1 in binary
+def verdict(published: float, low: float, high: float, point: float = 1.0) -> str:
+    """What a 95 % confidence interval says of a published number.
+
+    `reproduced`: ours minus published, its whole interval, lies within `CLOSE` points. `higher`, `lower`: the interval's
+    near end is more than one point away. `undecided`: neither, so that a wide spread decides nothing; also where there
+    is no interval (NaN).
+    """
+    below, above = low - published, high - published
+    if -CLOSE * point <= below and above <= CLOSE * point:
         return "reproduced"
-    return "lower" if ours < published else "higher"
+    if below > point:
+        return "higher"
+    return "lower" if above < -point else "undecided"
 
 
 def _wanted(metric: str, metrics: Sequence[str] | None) -> bool:
-    return not metric.startswith("class ") if metrics is None else metric in metrics
+    return not metric.endswith("balanced accuracy") if metrics is None else metric in metrics
 
 
 def _printed(paper: str, table: str, extensions: Iterable[str] = ()) -> pd.DataFrame:

@@ -12,14 +12,27 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from skelkit.files import SkelkitError, results_folder, whole_file
+from skelkit.files import SkelkitError, results_folder, store_folder, whole_file
 
 TIERS = ("paper", "reduced", "small", "smoke")
 """From the paper's own numbers down to seconds on synthetic clips."""
 VARIANTS = ("paper", "official")
 SELECTIONS = ("last", "best test epoch")
+AVERAGE = "Average"
+"""The column of the mean over folds. It is worked out, never stored."""
 SHUFFLED = "Labels shuffled"
 """The table, which no paper has, of classifiers whose training labels were exchanged at random."""
+LABEL_DRAWS = {
+    ("byol", "Table 3"),
+    ("byol", "Table 4"),
+    ("byol", "Table 5"),
+    ("interskeleton", "Table 2"),
+    ("longt_gan", "Figure 3"),
+}
+"""Tables (with their papers) whose seeds are draws of labels after one pretraining: their spread says nothing of other
+pretrainings."""
+NO_NETWORK, RANDOM = "no network", "random encoder"
+"""The rows of the two baselines that learn nothing."""
 
 _JSON: dict[str, tuple[type, ...]] = {  # what JSON gives for each type of field
     "str": (str,),
@@ -50,7 +63,8 @@ class Row:
     labels: str
     """Labels used beyond the linear or kNN read-out: "0%", "1%", "100%"."""
     metric: str
-    """"top-1", "top-5", "kNN top-1", "class 3 top-1", "clustering accuracy", "MSE", "RMSE"."""
+    """"top-1", "top-5" and "balanced accuracy", of some protocols with their name before it ("kNN top-1", "logistic
+    top-1", "clustering accuracy"); "MSE", "RMSE"."""
     value: float
     """Percent; of the metrics "MSE" and "RMSE" an error in the unit of the clips."""
     seed: int
@@ -91,7 +105,7 @@ class Row:
                 raise SkelkitError(f"{self._place}: {name} {getattr(self, name)!r} is none of {', '.join(known)}")
         if not math.isfinite(self.value):
             raise SkelkitError(f"{self._place}: the value is {self.value}; a row holds a finite number")
-        if self.column == "Average":
+        if self.column == AVERAGE:
             raise SkelkitError(f"{self._place}: an average is worked out from its parts; store those")
 
     @property
@@ -107,11 +121,11 @@ class Row:
         )
 
 
-def append(rows: Iterable[Row], folder: Path | str | None = None) -> int:
+def append(rows: Iterable[Row], folder: Path | str | None = None, *, again: bool = False) -> int:
     """Add rows to `<folder>/<paper>.jsonl`, whole or not at all; returns how many were new.
 
-    A row whose identity already stands is left out, so that a second run adds nothing. Any number of processes may
-    append at once. folder: by default `results/rows`, which takes no smoke row. Raises SkelkitError where the
+    A row whose identity already stands is left out, so that a second run adds nothing; again: it takes the standing
+    one's place. Any number of processes may append at once. folder: by default `results/rows`, which takes no smoke row. Raises SkelkitError where the
     standing file is damaged or cannot be written.
     """
     added = 0
@@ -125,7 +139,7 @@ def append(rows: Iterable[Row], folder: Path | str | None = None) -> int:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_name(f".{path.name}.lock")):
-                added += _add(path, new)
+                added += _add(path, new, again)
         except OSError as error:
             raise SkelkitError(
                 f"{path}: cannot be locked or written ({error.strerror}); choose another folder"
@@ -152,19 +166,29 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(Row)])
 
 
+def place(tier: str) -> Path:
+    """The folder that holds `rows/` and `predictions/` of a tier: `results/`, or for short tiers the store."""
+    return results_folder() if tier in ("paper", "reduced") else store_folder()
+
+
 def file_of(paper: str, folder: Path | str | None) -> Path:
     return (results_folder() / "rows" if folder is None else Path(folder)) / f"{paper}.jsonl"
 
 
-def _add(path: Path, rows: list[Row]) -> int:
+def _add(path: Path, rows: list[Row], again: bool) -> int:
     standing = _lines(path)
+    if again:
+        measured = {row.identity: row for row in rows}
+        standing = [measured.get(row.identity, row) for row in standing]
     known = {row.identity for row in standing}
     fresh = []
     for row in rows:
         if row.identity not in known:
             known.add(row.identity)
             fresh.append(row)
-    if fresh:  # the file is written anew beside the old one: an interrupted append leaves the old one as it was
+    if (
+        fresh or again
+    ):  # the file is written anew beside the old one: an interrupted append leaves the old one as it was
         with whole_file(path) as part:
             part.write_text("".join(json.dumps(asdict(row)) + "\n" for row in standing + fresh), encoding="utf-8")
     return len(fresh)
