@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -32,6 +33,9 @@ class BYOLConfig:
     statistics_momentum: float = 0.99
     """alpha of Eq. 4. The paper gives none; this is where lambda begins, so that statistics and weights lag alike. It
     does not rise: once lambda is near 1, the target's statistics settle on the online network's."""
+    statistics: Literal["momentum", "batch"] = "momentum"
+    """What the target's batch norms normalise by: "momentum", the moving average of Eq. 4 (Momentum BatchNorm, Sec. 3.1),
+    or "batch", the target's own batch, as in BYOL (Grill et al. 2020), which the paper replaces."""
     hidden: int = 4096
     """Width of the hidden layer of projector and predictor, which has batch norm and ReLU. The paper gives none; this
     is BYOL's own (Grill et al. 2020, Sec. 3.3)."""
@@ -50,7 +54,8 @@ class BYOL(nn.Module):
         self.encoder = encoder  # f_theta
         self.projector = normalised_head(int(encoder.out_dim), config.hidden, config.head_dim)  # type: ignore[arg-type]
         self.predictor = normalised_head(config.head_dim, config.hidden, config.head_dim)  # q_theta
-        self.target = Target(self._online(), config.statistics_momentum)  # f_xi and g_xi
+        own_batch = config.statistics == "batch"
+        self.target = Target(self._online(), config.statistics_momentum, own_batch)  # f_xi and g_xi
         self.projections: Tensor | None = None  # the newest z, up to NEWEST: their spread tells of collapse
 
     def _online(self) -> nn.Sequential:

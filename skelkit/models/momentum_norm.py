@@ -18,8 +18,9 @@ from skelkit.models.momentum import follow_parameters
 class Target(nn.Module):
     """A copy of the online network that follows its parameters (Moliner et al. 2022, Eq. 3) and statistics (Eq. 4).
 
-    It is always in evaluation mode: its batch norms normalise by mu and sigma, their running statistics, and nothing
-    is dropped out. No gradient reaches it. All of its state, mu and sigma among it, stands in the state_dict.
+    Nothing is dropped out and no gradient reaches it. Its batch norms normalise by mu and sigma, their running statistics,
+    or, as in BYOL (Grill et al. 2020), by the statistics of the batch that the target itself sees. All of its state, mu
+    and sigma among it, stands in the state_dict.
 
     What Eq. 4 leaves open: sigma_b is the unbiased variance, which torch's running variances hold as well. The
     symmetric loss sends two batches a step through the online network: mu_b and sigma_b are the means of the two
@@ -28,10 +29,11 @@ class Target(nn.Module):
     Eq. 3.
     """
 
-    def __init__(self, online: nn.Module, statistics_momentum: float):
-        """online: the network to follow. statistics_momentum: alpha of Eq. 4."""
+    def __init__(self, online: nn.Module, statistics_momentum: float, own_batch: bool = False):
+        """online: the network to follow. statistics_momentum: alpha of Eq. 4. own_batch: whether the batch norms normalise
+        by their own batch; alpha is not read then."""
         super().__init__()
-        self.statistics_momentum = statistics_momentum
+        self.statistics_momentum, self.own_batch = statistics_momentum, own_batch
         self.module = copy.deepcopy(online).requires_grad_(False).eval()
         self.seen: list[Tensor] = []  # the online network's statistics since the last step
 
@@ -40,7 +42,10 @@ class Target(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Float[Tensor, b * shape]) -> Float[Tensor, "b d"]:
+        for norm in _norms(self.module):
+            norm.train(self.own_batch)
         embedded: Tensor = self.module(x)
+        self.module.eval()
         return embedded
 
     @contextmanager
@@ -66,6 +71,8 @@ class Target(nn.Module):
             kept.copy_(fresh)
         mean, variance = torch.stack(self.seen).mean(0)
         self.seen.clear()
+        if self.own_batch:
+            return
         at = 0
         for norm in _norms(self.module):
             width, count = norm.num_features, norm.num_batches_tracked

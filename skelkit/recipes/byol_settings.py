@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from skelkit.augment import Augmentation, conservative
 from skelkit.data.preprocess import CanonicalRotation, SelectPersons, Units
@@ -134,13 +135,14 @@ def pretraining(
     t1: tuple[Augmentation, ...] | None = None,
     t2: tuple[Augmentation, ...] | None = None,
     viewpoints: bool = True,
+    statistics: Literal["momentum", "batch"] = "momentum",
     epochs: int = 0,
 ) -> Weights:
     """BYOL as Sec. 4.2 describes it. width: that of the network, 1 for the standard one. t1, t2: the pipelines, by
     default the aggressive and the conservative one. viewpoints: whether a view's partner may be another camera's.
-    epochs: 0 for the setting's."""
+    statistics: see `BYOLConfig`. epochs: 0 for the setting's."""
     given = setting(dataset)
-    config = given.method
+    config = replace(given.method, statistics=statistics)
     config = replace(config, t1=config.t1 if t1 is None else t1, t2=config.t2 if t2 is None else t2)
     return Weights(
         data=data_of(dataset, given.pretraining.get(split, split), fold),

@@ -6,6 +6,7 @@ The rows of other authors stand among the published cells alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,8 @@ from skelkit.recipes.interskeleton_settings import (
     supervised,
     untrained,
 )
-from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
+from skelkit.recipes.places import EVERY, FLOOR, Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
+from skelkit.report.results import RANDOM
 from skelkit.train import SGD, Steps
 
 __all__ = ["augmentation", "everything", "finetuning", "pretraining", "setting", "supervised", "untrained"]
@@ -63,11 +65,16 @@ def _linear(dataset: str) -> Any:
     return AugmentedLinear() if dataset in PAPERS_OWN else CACHED
 
 
+def _random(table: str, dataset: str, pretrain: Pretrain) -> tuple[Cell, Evaluation]:
+    """The random X_IMG, of a table about how it is trained."""
+    return _cell(table, RANDOM, EVERY), Evaluation(untrained(pretrain(names=("X_IMG",))), _linear(dataset))
+
+
 def table1(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 1: linear evaluation of X_SEQ after inter-skeleton contrast with X_STG; the random encoder beside it."""
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:
-        for row, weights in (("This paper", pretrain()), ("random encoder", untrained(pretrain()))):
+        for row, weights in (("This paper", pretrain()), (RANDOM, untrained(pretrain()))):
             yield _cell("Table 1", row, place.column), Evaluation(weights, _linear(dataset))
 
     return _experiments(dataset, None, cells, **options)
@@ -83,6 +90,8 @@ def table2(dataset: str = "ntu60", subsets: int = 5, **options: Any) -> list[Exp
                 tuned = finetuning(pretrain(), place.split, share, subset)
                 for row, weights in (("This paper", tuned), ("This paper (supervised only)", supervised(tuned))):
                     yield _cell("Table 2", row, column, labels), Evaluation(weights, OwnClassifier())
+                random = replace(untrained(pretrain()), seed=subset)
+                yield _cell("Table 2", RANDOM, column, labels), Evaluation(random, FLOOR, labels=share)
 
     return _experiments(dataset, None, cells, **options)
 
@@ -91,7 +100,7 @@ def table3(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
     """Table 3: retrieval, the class of the nearest training clip by cosine similarity."""
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:
-        for row, weights in (("This paper", pretrain()), ("random encoder", untrained(pretrain()))):
+        for row, weights in (("This paper", pretrain()), (RANDOM, untrained(pretrain()))):
             yield _cell("Table 3", row, place.column), Evaluation(weights, KNN())
 
     return _experiments(dataset, None, cells, **options)
@@ -135,7 +144,7 @@ def table5(dataset: str = "ntu60", names: Sequence[str] = REPRESENTATIONS, **opt
                 yield _cell("Table 5", row, _column(name, dataset, place)), Evaluation(weights, _linear(dataset))
             random = untrained(pretrain(names=(name,)))
             column = _column(name, dataset, place)
-            yield _cell("Table 5", "random encoder", column), Evaluation(random, _linear(dataset))
+            yield _cell("Table 5", RANDOM, column), Evaluation(random, _linear(dataset))
 
     return _experiments(dataset, _asked(dataset), cells, **options)
 
@@ -152,6 +161,9 @@ def table6(
             for name in names:
                 evaluation = Evaluation(pretrain(names=names), _linear(dataset), name)
                 yield _cell("Table 6", row, _column(name, dataset, place)), evaluation
+        for (name,) in alone:
+            random = Evaluation(untrained(pretrain(names=(name,))), _linear(dataset))
+            yield _cell("Table 6", RANDOM, _column(name, dataset, place)), random
 
     return _experiments(dataset, _asked(dataset), cells, **options)
 
@@ -164,6 +176,7 @@ def table7(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
         rows = {"This paper (supervised-only)": supervised(tuned), "This paper (with-pretraining)": tuned}
         for row, weights in rows.items():
             yield _cell("Table 7", row, place.column, "100%"), Evaluation(weights, OwnClassifier())
+        yield _cell("Table 7", RANDOM, place.column, "100%"), Evaluation(untrained(pretrain()), FLOOR)
 
     return _experiments(dataset, None, cells, **options)
 
@@ -176,6 +189,7 @@ def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
             steps = (CropResize(shortest=1.0, frames=setting(dataset).view), JointJitter(joints=joints / 25))
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
             yield _cell("Table 8", "Spatial-Jittering", f"|j| = {joints}"), evaluation
+        yield _random("Table 8", dataset, pretrain)
 
     return _experiments(dataset, _ablated(dataset), cells, **options)
 
@@ -188,6 +202,7 @@ def table9(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
             steps = (CropResize(shortest=least, frames=setting(dataset).view),)
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset))
             yield _cell("Table 9", "Temporal Crop-Resize", f"l_min = {least}"), evaluation
+        yield _random("Table 9", dataset, pretrain)
 
     return _experiments(dataset, _ablated(dataset), cells, **options)
 
@@ -206,6 +221,7 @@ def table10(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
             row = f"{one} + {other}"
             yield _cell("Table 10", row, "Intra"), Evaluation(first, CACHED, one, beside=(second,))
             yield _cell("Table 10", row, "Inter"), Evaluation(pretrain(names=(one, other)), _linear(dataset), row)
+        yield _random("Table 10", dataset, pretrain)
 
     return _experiments(dataset, _ablated(dataset), cells, **options)
 
@@ -227,7 +243,7 @@ def extensions() -> list[Experiment]:
         found += table5(dataset, names=("X_IMG",), tier="reduced", seeds=3 if dataset == "nw_ucla" else 1)
         found += table6(dataset, sets=(("X_IMG", "X_SEQ"),), tier="reduced")
     for dataset in OURS:
-        for table in ("Table 6", "Table 1", "Table 3", "Table 2", "Table 5"):
+        for table in ("Table 6", "Table 1", "Table 3", "Table 2", "Table 7", "Table 5"):
             found += comparison(table, dataset, tier="reduced")
     found += shuffled(table5("nw_ucla", names=("X_IMG",), tier="reduced"))
     return list(dict.fromkeys(found))  # the first places hold parts of Tables 5 and 6

@@ -9,12 +9,17 @@ from functools import partial
 from itertools import product
 from typing import Any, Protocol, runtime_checkable
 
+from skelkit.data.views import Whole
 from skelkit.evaluate.knn import KNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.evaluate.logistic import Logistic
 from skelkit.files import SkelkitError
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, Tier, Variant, Weights
+from skelkit.methods.supervised import SupervisedConfig
+from skelkit.models.no_network import NoNetwork
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
 from skelkit.recipes.tiers import at_tier
-from skelkit.report.results import SHUFFLED
+from skelkit.report.results import NO_NETWORK, RANDOM, SHUFFLED
+from skelkit.train import SGD, Steps, Training
 
 
 @runtime_checkable
@@ -60,6 +65,13 @@ def places(setting: Titled, endings: Sequence[str] | None = None) -> Iterator[Pl
                 yield Place(setting.title, ending, split, fold)
 
 
+FLOOR = Linear(SGD(lr=0.1), Steps(100, drops=(0.6, 0.8)), batch=16, standardise=True)
+"""How an encoder that learns nothing is read where a table's own networks train a classifier of their own: a linear layer
+on standardised frozen features, with as many labels."""
+
+EVERY = "every column"
+"""The column of a baseline that is one number for a whole table, whatever its columns vary."""
+
 Cells = Iterator[tuple[Cell, Evaluation]]
 Pretrain = Callable[..., Weights]
 Tables = dict[str, Callable[..., list[Experiment]]]
@@ -79,7 +91,8 @@ def experiments(
 ) -> list[Experiment]:
     """What `cells` makes of each place and seed; it is handed the paper's `pretraining` of that place.
 
-    A recipe binds the first two, which are the paper's. endings: of some splits alone, None: of all.
+    A recipe binds the first two, which are the paper's. endings: of some splits alone, None: of all. Two things are added
+    to what a recipe yields: `Logistic` for each linear evaluation, and beside each "random encoder" the row "no network".
     """
     knobs = {} if variant == "paper" else {"variant": variant}  # a paper without released code knows no other
     found = []
@@ -88,8 +101,40 @@ def experiments(
         for cell, evaluation in cells(place, pretrain):
             if evaluation.weights.data.split != place.split:  # pretraining has a training set of its own
                 evaluation = replace(evaluation, split=place.split)
-            found.append(at_tier(Experiment(cell, evaluation, variant=variant), tier))
-    return found
+            for each in _with_floor(Experiment(cell, evaluation, variant=variant)):
+                found += [at_tier(one, tier) for one in _with_logistic(each)]
+    return list(dict.fromkeys(found))
+
+
+def _with_floor(experiment: Experiment) -> list[Experiment]:
+    """The experiment, and of a random encoder the same question put to the coordinates without a network."""
+    cell, evaluation = experiment.cell, experiment.evaluation
+    if cell.row != RANDOM:
+        return [experiment]
+    weights, protocol = evaluation.weights, evaluation.protocol
+    labels = evaluation.labels
+    if isinstance(protocol, OwnClassifier):
+        protocol, labels = FLOOR, weights.labels
+    floor = replace(evaluation, weights=no_network(weights, protocol), protocol=protocol, encoder="", labels=labels)
+    return [experiment, replace(experiment, cell=replace(cell, row=NO_NETWORK), evaluation=floor)]
+
+
+def no_network(weights: Weights, protocol: Any = None) -> Weights:
+    """`NoNetwork` on the clips of some weights, preprocessed alike. It sees all frames of a clip and no padding; a protocol
+    that augments clips needs the view of the weights."""
+    data = weights.data
+    if not isinstance(protocol, AugmentedLinear):
+        data = replace(data, view=Whole(), eval_view=None)
+    nothing = Training(SGD(lr=0.1), Steps(epochs=0))
+    return Weights(data, NoNetwork(), SupervisedConfig(), nothing, weights.seed)
+
+
+def _with_logistic(experiment: Experiment) -> list[Experiment]:
+    """The experiment, and of a linear evaluation with all labels logistic regression on the same frozen features."""
+    evaluation = experiment.evaluation
+    if not isinstance(evaluation.protocol, Linear | AugmentedLinear) or evaluation.labels is not None:
+        return [experiment]
+    return [experiment, replace(experiment, evaluation=replace(evaluation, protocol=Logistic()))]
 
 
 def shuffled(found: Iterable[Experiment]) -> list[Experiment]:
