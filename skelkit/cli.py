@@ -47,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("run", help="run notebooks, or the trainings that published cells still wait for")
     one.add_argument("papers", nargs="*", help="papers or notebooks (ascal, ascal/tables, 00_quickstart); default: all")
     one.add_argument("--tier", help="smoke (default), small, reduced or paper")
-    one.add_argument("--dataset", help="the notebooks' data set (default: each notebook's own)")
+    one.add_argument(
+        "--dataset", help="the notebooks' data set (default: each notebook's own), or with --pending this one"
+    )
+    one.add_argument("--table", help='with --pending: only this table, such as "Table V"')
     one.add_argument("--seed", type=int, help="the notebooks' seed (default: each notebook's own)")
     one.add_argument("-p", nargs=2, action="append", metavar=("NAME", "VALUE"), help="any other parameter")
     one.add_argument("--out", type=Path, help="executed notebooks and summaries (runs/)")
@@ -71,9 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--readme", action="store_true", help="renew README.md's rows (five seeds) and pictures of it")
     one.set_defaults(run=_demo)
 
-    one = commands.add_parser("report", help="committed rows beside the published cells")
-    one.add_argument("paper", nargs="?", help="default: a summary of every paper")
-    one.add_argument("table", nargs="?", help='such as "Table V"; default: every table')
+    one = commands.add_parser(
+        "report", help="claims with their verdicts, and committed rows beside the published cells"
+    )
+    one.add_argument(
+        "paper", nargs="?", help="its claims and the tables that have rows; default: one screen of all papers"
+    )
+    one.add_argument("table", nargs="?", help='every cell of a table, such as "Table V"')
+    one.add_argument("--all", action="store_true", help="every cell of the paper, run or not")
     one.add_argument("--readme", action="store_true", help="write README.md's blocks, results/README.md and data.md")
     one.set_defaults(run=_report)
 
@@ -92,6 +100,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SkelkitError(f"-j {arguments.jobs}: give 1 or more")
     if arguments.pending:
         return _run_pending(arguments)
+    if arguments.table is not None:
+        raise SkelkitError("--table: notebooks run whole; add --pending, or name notebooks")
     if arguments.budget is not None:
         raise SkelkitError("--budget: only pending trainings have one; add --pending, or give notebooks a --timeout")
     from skelkit.batch import run_notebooks
@@ -126,7 +136,7 @@ def _check(parameters: dict[str, Any]) -> None:
         check_name(parameters["dataset"])
 
 
-OF_NOTEBOOKS = {f"--{name}": name for name in ("tier", "dataset", "seed", "out", "timeout", "kernel")} | {"-p": "p"}
+OF_NOTEBOOKS = {f"--{name}": name for name in ("tier", "seed", "out", "timeout", "kernel")} | {"-p": "p"}
 """The options of `run` that pending trainings do not have."""
 
 
@@ -138,7 +148,8 @@ def _run_pending(arguments: argparse.Namespace) -> int:
     if arguments.jobs > 1 and not arguments.budget:
         raise SkelkitError(f"-j {arguments.jobs}: without --budget pending cells are only listed; add --budget 20m")
     budget = arguments.budget and seconds(arguments.budget)
-    jobs = pending.pending(arguments.papers)
+    chosen = ([name] if name else [] for name in (arguments.table, arguments.dataset))
+    jobs = pending.pending(arguments.papers, *chosen)
     if budget:
         done, failed = pending.run(jobs, budget=budget, processes=arguments.jobs)
         print(f"{done} of {len(jobs)} pending trainings done, {failed} failed; their rows are in results/rows")
@@ -186,18 +197,30 @@ def pictures(executed: Path, folder: Path) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from skelkit.report import pages, published, tables
+    from skelkit.report import claims, pages, published, results, tables
 
+    paper = arguments.paper
     if arguments.readme:
         blocks = [pages.update_readme(name) for name in pages.README_BLOCKS]
         written = {"README.md": any(blocks)} | {name: pages.update_page(name) for name in pages.PAGES}
         for page, changed in written.items():
             print(f"{page} {'rewritten' if changed else 'was up to date'}")
-    elif arguments.paper is None:
-        print(pages.results_page())
+    elif paper is None:
+        print(pages.screen())
+    elif arguments.table or arguments.all:
+        for table in [arguments.table] if arguments.table else published.tables(paper):
+            print(f"## {table}\n\n{tables.markdown(paper, table)}\n")
     else:
-        for table in [arguments.table] if arguments.table else published.tables(arguments.paper):
-            print(f"## {table}\n\n{tables.markdown(arguments.paper, table)}\n")
+        rows = results.read(paper)
+        published.cells(paper)  # refuses an unknown paper
+        print(
+            "\n\n".join(
+                [
+                    tables.plain(claims.table(paper).iloc[:, :4].set_index("claim"), "claim"),
+                    *tables.sections(paper, rows),
+                ]
+            )
+        )
 
 
 def _bench(arguments: argparse.Namespace) -> None:

@@ -18,12 +18,13 @@ from skelkit.device import device, device_name
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
 from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
+from skelkit.report import claims as report_claims
 from skelkit.report import figures, published
-from skelkit.report.leads import Lead as Lead
-from skelkit.report.leads import by_seed as by_seed
-from skelkit.report.leads import by_verdict
-from skelkit.report.leads import lead as lead
-from skelkit.report.results import Row
+from skelkit.report.differences import Difference as Difference
+from skelkit.report.differences import by_seed as by_seed
+from skelkit.report.differences import by_verdict
+from skelkit.report.differences import difference as difference
+from skelkit.report.results import EVERY, NO_NETWORK, RANDOM, Row
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -91,7 +92,8 @@ def histories(experiments: Iterable[Experiment], *, missing: str = "run", monito
 def compare(paper: str, table: str, rows: Iterable[Row], **options: Any) -> pd.DataFrame:
     """`published.compare`, ours rounded (errors to three digits) and without empty columns, for the eye."""
     table_of = published.compare(paper, table, rows, **options)
-    numbers, errors = ["ours", "sd", "difference"], table_of["metric"].isin(published.MARGINS)
+    numbers = ["ours", "sd", "low", "high", "difference"]
+    errors = table_of["metric"].isin(published.POINTS)
     table_of[numbers] = table_of[numbers].round(1).mask(errors, table_of[numbers].round(3)) + 0.0  # no -0.0
     shown = table_of.astype(dict.fromkeys(["published", *numbers], object))
     shown = shown.where(shown.notna(), "")
@@ -110,7 +112,7 @@ def show_beside(paper: str, table: str, rows: Iterable[Row], *, ours: str = "", 
 
     found = compare(paper, table, rows, **options)
     display(Markdown(f"**{table}**: {', '.join(f'{n} {what}' for what, n in found['status'].value_counts().items())}"))
-    columns = ["column", "dataset", "published", "ours", "sd", "n", "status"]
+    columns = ["column", "dataset", "metric", "published", "ours", "low", "high", "over", "status"]
     display(found.loc[found.index.str.match(ours), [name for name in columns if name in found]])
 
 
@@ -128,9 +130,9 @@ def at_hand(weights: Mapping[str, Weights], *, missing: str = "run") -> dict[str
     return known
 
 
-def standing(leads: Mapping[str, Lead]) -> str:
-    """Leads over named rivals in words: "above a (+3.1 ± 1.2, n = 3); not told apart from b (...)"."""
-    return "; ".join(f"{verdict} {', '.join(named)}" for verdict, named in by_verdict(leads).items())
+def in_words(differences: Mapping[str, Difference]) -> str:
+    """Differences to named cells in words: "above a (+3.1 [+1.9, +4.3], 3 seeds); below b (...)"."""
+    return "; ".join(f"{verdict} {', '.join(named)}" for verdict, named in by_verdict(differences).items())
 
 
 def pivot(
@@ -139,12 +141,19 @@ def pivot(
     """Mean over folds and seeds, row by column, in the order of the rows: for ablations and heat maps.
 
     experiments: what was to be run; the table then has all their cells, NaN where a cell has no seed with all folds.
+    Baselines of the whole table are left out: see `baselines`.
     """
-    experiments = list(experiments)
-    seeds = by_seed(rows, metric, selection, experiments)
+    experiments = [e for e in experiments if e.cell.column != EVERY]
+    seeds = by_seed((row for row in rows if row.column != EVERY), metric, selection, experiments)
     names = {name: [getattr(e.cell, name) for e in experiments] or seeds[name] for name in ("row", "column")}
     grid = seeds.groupby(["row", "column"])["value"].mean().unstack()
     return grid.reindex(index=pd.unique(pd.Series(names["row"])), columns=pd.unique(pd.Series(names["column"])))
+
+
+def baselines(rows: Iterable[Row], metric: str = "top-1") -> dict[str, float]:
+    """What the random encoder and no network have in a table, the mean over folds, seeds and columns; NaN: not run."""
+    seeds = by_seed(rows, metric)
+    return {name: float(seeds.loc[seeds["row"] == name, "value"].mean()) for name in (RANDOM, NO_NETWORK)}
 
 
 def scores(networks: Mapping[Any, tuple[Weights, str]], protocols: Mapping[str, Any]) -> pd.DataFrame:
@@ -172,16 +181,16 @@ def bars(
     legend: str = "network",
     metric: str = "top-1",
     unit: str = "top-1 (%)",
-    random: float | None = None,
+    lines: Mapping[str, float] | None = None,
 ) -> Figure | Markdown:
     """The cells of experiments as bars, the columns along the axis and a colour for each row; the title counts them.
 
     Where there is one column, its rows stand along the axis. xlabel, legend: what columns and rows are. metric, unit:
-    what the bars show; random: see `figures.bars`. Where none of them was run, the title alone.
+    what the bars show. lines: see `figures.bars`. Where none of them was run, the title alone.
     """
     from IPython.display import Markdown
 
-    experiments = list(experiments)
+    experiments = [e for e in experiments if e.cell.column != EVERY]
     cells = {(e.cell.row, e.cell.column) for e in experiments}
     kept = [row for row in rows if (row.row, row.column) in cells]
     seeds = by_seed(kept, metric, experiments=experiments)
@@ -191,7 +200,7 @@ def bars(
         return Markdown(f"*{title}*")
     x, hue = (xlabel, legend) if len({column for _, column in cells}) > 1 else (legend, xlabel)
     named = seeds.rename(columns={"column": xlabel, "row": legend})
-    return figures.bars(named, x, "value", hue, title, ylabel=unit, random=random)
+    return figures.bars(named, x, "value", hue, title, ylabel=unit, lines=lines)
 
 
 def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
@@ -208,6 +217,11 @@ def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.
     found = [run.measure(e.evaluation)["confusion"] for e in tqdm(chosen, unit="evaluation", leave=False)]
     classes = pd.Index(load(name).classes)
     return pd.DataFrame(np.sum(found, axis=0), index=classes.rename("true class"), columns=classes)
+
+
+def claims(paper: str) -> pd.DataFrame:
+    """The claims of a paper with the verdicts of the committed rows, one a line."""
+    return report_claims.table(paper).drop(columns="source").set_index("claim")
 
 
 def reading(claims: Mapping[str, bool]) -> None:

@@ -42,19 +42,28 @@ class Job:
 
     @property
     def title(self) -> str:
-        cells = [e.cell for e in self.experiments]
-        weights = self.experiments[0].evaluation.weights
-        where = weights.data.name if weights.data.fold is None else f"{weights.data.name} fold {weights.data.fold + 1}"
-        tables = ", ".join(dict.fromkeys(c.table for c in cells))
-        rows = ", ".join(dict.fromkeys(f"{c.row} / {c.column}" for c in cells))
-        return f"{cells[0].paper} {tables} on {where}, seed {weights.seed}: {rows}"
+        """One short line: paper, data, seed, and the first of its cells with the number of the others."""
+        cell, weights = self.experiments[0].cell, self.experiments[0].evaluation.weights
+        fold = "" if weights.data.fold is None else f" fold {weights.data.fold + 1}"
+        others = len(self.experiments) - 1
+        more = f" (+{others})" if others else ""
+        where = f"{cell.paper:13s} {weights.data.name}{fold}, seed {weights.seed}"
+        return f"{where:36s} {cell.table}: {cell.row[:36]}, {cell.column[:24]}{more}"
 
 
-def pending(papers: Sequence[str] = ()) -> list[Job]:
+def pending(papers: Sequence[str] = (), tables: Sequence[str] = (), datasets: Sequence[str] = ()) -> list[Job]:
     """Every experiment of the recipes whose data is here and that no committed row fills, cheapest first (by `work`
-    where no row tells of seconds); published cells at tier `paper`, most extensions at `reduced`. Raises SkelkitError
-    for an unknown paper."""
-    known = [e for paper in papers or PAPERS for e in _recipe(paper) if ready(e.evaluation)]
+    where no row tells of seconds); published cells at tier `paper`, most extensions at `reduced`.
+
+    papers, tables, datasets: only these; () stands for all. Raises SkelkitError for an unknown one.
+    """
+    known = [e for paper in papers or PAPERS for e in _recipe(paper)]
+    for name, wanted in (("table", tables), ("data set", datasets)):
+        values = [e.cell.table if name == "table" else e.evaluation.weights.data.name for e in known]
+        if unknown := set(wanted) - set(values):
+            raise SkelkitError(f"no pending {name} {min(unknown)!r}; choose one of {', '.join(dict.fromkeys(values))}")
+        known = [e for e, value in zip(known, values, strict=True) if not wanted or value in wanted]
+    known = [e for e in known if ready(e.evaluation)]
     alike: dict[object, list[Experiment]] = {}
     for experiment in known:
         for group in _groups(experiment):

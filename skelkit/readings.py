@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from skelkit.recipes.experiment import Experiment
-from skelkit.report.leads import Lead, lead
+from skelkit.report.differences import Difference, difference
 from skelkit.report.results import Row
 
 
@@ -32,8 +32,8 @@ class Question:
     """What the paper says of it, as a sentence of its own; it ends the answer."""
 
 
-def leads(question: Question, rows: Iterable[Row], experiments: Iterable[Experiment]) -> dict[str, Lead]:
-    """By column, the lead of one row over its rival; "not run" where they have no seed in common.
+def differences(question: Question, rows: Iterable[Row], experiments: Iterable[Experiment]) -> dict[str, Difference]:
+    """By column, one row minus its rival; "not run" where they have no seed in common.
 
     experiments: what was to be run, which says what the columns are.
     """
@@ -43,7 +43,7 @@ def leads(question: Question, rows: Iterable[Row], experiments: Iterable[Experim
     columns = [name for name in dict.fromkeys(e.cell.column for e in asked) if name in own & other]
     kept = [row for row in rows if table in ("", row.table)]
     pairs = {name: ((question.one, name), (question.rival, name)) for name in columns}
-    return {name: lead(kept, *pair, question.metric, asked) for name, pair in pairs.items()}
+    return {name: difference(kept, *pair, question.metric) for name, pair in pairs.items()}
 
 
 def answers(
@@ -51,12 +51,12 @@ def answers(
 ) -> tuple[list[str], list[str]]:
     """A sentence for each question that rows answer, and the questions, or their columns, that none does.
 
-    For `notebook.told`. A sentence has the verdict in each column, with the lead and its 95 % interval.
+    For `notebook.told`. A sentence has the verdict in each column, with the difference and its 95 % interval.
     """
     sentences, unanswered = [], []
     for question in questions:
-        found = leads(question, rows, experiments)
-        known = {column: each for column, each in found.items() if each.seeds}
+        found = differences(question, rows, experiments)
+        known = {column: each for column, each in found.items() if each.n}
         if known:
             sentences.append(_sentence(question, known))
         if len(known) < len(found) or not found:
@@ -66,16 +66,11 @@ def answers(
 
 
 def over(
-    one: str,
-    rivals: Iterable[str],
-    column: str,
-    rows: Sequence[Row],
-    experiments: Sequence[Experiment],
-    metric: str = "top-1",
-) -> dict[str, Lead]:
-    """The leads of one row over several others in a column, the largest first, without those that were not run."""
-    found = {rival: lead(rows, (one, column), (rival, column), metric, experiments) for rival in rivals}
-    known = {rival: each for rival, each in found.items() if each.seeds}
+    one: str, rivals: Iterable[str], column: str, rows: Sequence[Row], metric: str = "top-1"
+) -> dict[str, Difference]:
+    """One row minus several others in a column, the largest difference first, without those that were not run."""
+    found = {rival: difference(rows, (one, column), (rival, column), metric) for rival in rivals}
+    known = {rival: each for rival, each in found.items() if each.n}
     return dict(sorted(known.items(), key=lambda pair: pair[1].mean, reverse=True))
 
 
@@ -87,15 +82,15 @@ def printed(grid: pd.DataFrame, one: str, rival: str) -> str:
     if not {one, rival} <= set(grid.index):
         return ""
     points = (grid.loc[one] - grid.loc[rival]).items()
-    return f"The paper: {', '.join(f'{lead:+.1f} ({column})' for column, lead in points)}."
+    return f"The paper: {', '.join(f'{value:+.1f} ({column})' for column, value in points)}."
 
 
-def _sentence(question: Question, known: dict[str, Lead]) -> str:
+def _sentence(question: Question, known: dict[str, Difference]) -> str:
     rival, verdicts = f"“{question.rival}”", [each.verdict for each in known.values()]
-    leads_of = "; ".join(f"{column}: {each}" for column, each in known.items())
+    listed = "; ".join(f"{column}: {each}" for column, each in known.items())
     if len(set(verdicts)) == 1:
         everywhere = {1: "", 2: " in both columns"}.get(len(known), f" in all {len(known)} columns")
-        stands = f"{verdicts[0]} {rival}{everywhere} ({leads_of})"
+        stands = f"{verdicts[0]} {rival}{everywhere} ({listed})"
     else:
         every = "; ".join(f"{column}: {each.verdict} it ({each})" for column, each in known.items())
         stands = f"above {rival} in {verdicts.count('above')} of {len(known)} columns ({every})"

@@ -26,8 +26,8 @@ from skelkit.recipes.ascal_settings import (
     with_method,
 )
 from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Tier, Variant, Weights
-from skelkit.recipes.places import EVERY, Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
-from skelkit.report.results import RANDOM
+from skelkit.recipes.places import Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
+from skelkit.report.results import EVERY, RANDOM
 from skelkit.train import Steps
 
 __all__ = ["augmentations", "baseline", "everything", "pretraining", "setting", "untrained", "with_method"]

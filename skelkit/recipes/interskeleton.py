@@ -22,8 +22,8 @@ from skelkit.recipes.interskeleton_settings import (
     supervised,
     untrained,
 )
-from skelkit.recipes.places import EVERY, FLOOR, Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
-from skelkit.report.results import RANDOM
+from skelkit.recipes.places import FLOOR, Cells, Place, Pretrain, Tables, by_name, experiments, shuffled
+from skelkit.report.results import EVERY, RANDOM
 from skelkit.train import SGD, Steps
 
 __all__ = ["augmentation", "everything", "finetuning", "pretraining", "setting", "supervised", "untrained"]

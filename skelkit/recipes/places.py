@@ -69,9 +69,6 @@ FLOOR = Linear(SGD(lr=0.1), Steps(100, drops=(0.6, 0.8)), batch=16, standardise=
 """How an encoder that learns nothing is read where a table's own networks train a classifier of their own: a linear layer
 on standardised frozen features, with as many labels."""
 
-EVERY = "every column"
-"""The column of a baseline that is one number for a whole table, whatever its columns vary."""
-
 Cells = Iterator[tuple[Cell, Evaluation]]
 Pretrain = Callable[..., Weights]
 Tables = dict[str, Callable[..., list[Experiment]]]

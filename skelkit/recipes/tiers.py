@@ -11,6 +11,7 @@ from skelkit.data.views import Whole
 from skelkit.evaluate.active import ActiveLearning, evenly
 from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.evaluate.logistic import Logistic
 from skelkit.files import SkelkitError
 from skelkit.models.representations import Representations
 from skelkit.recipes.experiment import Data, Drawn, Experiment, Tier, Weights
@@ -18,7 +19,7 @@ from skelkit.train import Training
 
 CHANGES = {
     *("name", "generator", "split", "clips", "frames", "width", "queue", "head_dim", "hidden", "epochs", "budgets"),
-    *("lr", "bf16"),
+    *("lr", "bf16", "folds"),
 }
 """The fields in which an experiment may differ between tiers; a test compares."""
 FOLDS = 5
@@ -49,6 +50,8 @@ class Limits:
     """Use the embedded synthetic clips in the place of every data set that a recipe knows; a user's own are used."""
     whole: int = 300
     """Frames of clips that keep their own length: at tier `reduced` all that they have."""
+    folds: int = 5
+    """Folds by which logistic regression chooses its strength."""
     labels: int | None = None
     """Labels that are asked for or drawn, whichever class they have; None: as many as the recipe says."""
 
@@ -65,6 +68,7 @@ LIMITS = {
         linear_epochs=2,
         synthetic=True,
         whole=12,
+        folds=2,
         labels=8,
     ),
     "small": Limits(None, frames=60, narrower=1 / 2, head_dim=128, hidden=1024, epochs=30, queue=512, linear_epochs=90),
@@ -89,6 +93,8 @@ def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
     if isinstance(protocol, Linear | AugmentedLinear):
         epochs = min(protocol.schedule.epochs, limits.linear_epochs)
         protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
+    if isinstance(protocol, Logistic):
+        protocol = replace(protocol, folds=min(protocol.folds, limits.folds))
     if isinstance(protocol, CompressedKNN):
         protocol = replace(protocol, epochs=min(protocol.epochs, limits.linear_epochs))
     weights = _shorter(evaluation.weights, limits)

@@ -90,9 +90,9 @@ class Difference:
     def __str__(self) -> str:
         if not self.n:
             return "not run"
-        digits = 1 if abs(self.mean) >= 1 or not 0 < abs(self.mean) < 0.5 else 2
+        digits = 1 if np.nanmax(np.abs([self.mean, self.low, self.high])) >= 0.5 else 3  # points, or an error's unit
         if np.isnan(self.low):
-            return f"{self.mean:+.{digits}f}, one {self.over.removesuffix('s') or 'seed'}"
+            return f"{self.mean:+.{digits}f}, one {self.over.removesuffix('s')}, no interval"
         return f"{self.mean:+.{digits}f} [{self.low:+.{digits}f}, {self.high:+.{digits}f}], {self.n} {self.over}"
 
 
@@ -135,6 +135,12 @@ def _seeds(rows: Iterable[Row], cell: tuple[str, str], metric: str) -> dict[int,
         if (row.row, column, row.metric, row.selection) == (*cell, metric, "last"):
             found.setdefault(row.seed, {})[row.fold, row.column] = row
     return found
+
+
+def mean_of(rows: Iterable[Row], cell: tuple[str, str], metric: str = "top-1") -> float:
+    """The mean over seeds of a cell (row, column) at the last epoch, folds averaged first; NaN where it was not run."""
+    found = _seeds(rows, cell, metric)
+    return float(np.mean([_mean(seed) for seed in found.values()])) if found else np.nan
 
 
 def _numbers(found: dict[Fold, Row]) -> set[int]:

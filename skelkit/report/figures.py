@@ -122,12 +122,13 @@ def bars(
     *,
     xlabel: str = "",
     ylabel: str = "",
-    random: float | int | None = None,
+    lines: Mapping[str, float] | None = None,
 ) -> Figure:
     """Bars of the mean of `y`, grouped by `x`, coloured by `hue`, with the sd over the rows that share both (seeds).
 
-    frame: one row a measurement, with the columns x, y, hue, in the order to be drawn. random: the random encoder's
-    value, a dashed line; NaN, as where it was not run, draws none. Labels default to the column names.
+    frame: one row a measurement, with the columns x, y, hue, in the order to be drawn. lines: values of
+    baselines by name, each a line across the figure; NaN, as where one was not run, draws none. Labels default to the
+    column names.
     """
     groups, colours = list(frame[x].unique()), list(frame[hue].unique())
     width = 0.8 / max(len(colours), 1)
@@ -144,8 +145,9 @@ def bars(
             text = ["" if np.isnan(v) else f"{v:.1f}" for v in part["mean"]]
             axes.bar_label(drawn, text, padding=2, fontsize=8)
         several |= error is not None
-    if random is not None and not np.isnan(random):
-        axes.axhline(random, color="0.25", linestyle="--", linewidth=1.2, label=f"random encoder ({random:.1f})")
+    for (name, value), line in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
+        if not np.isnan(value):
+            axes.axhline(value, color="0.25", linestyle=line, linewidth=1.2, label=f"{name}: {value:.1f}")
     names = [str(g) for g in groups]
     slanted = sum(map(len, names)) > 70
     axes.set_xticks(range(len(groups)), names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
@@ -262,9 +264,12 @@ def _style(axes: Axes, title: str, xlabel: str, ylabel: str, grid: bool = True) 
 
 
 def _legend(figure: Figure, axes: Axes, title: str, columns: int = 1) -> None:
-    """Beside the axes, where it hides neither data nor a long title; the reference line last."""
+    """Beside the axes, where it hides neither data nor a long title; lines across the figure last."""
+    from matplotlib.container import Container
+
     handles, names = axes.get_legend_handles_labels()
-    order = sorted(range(len(names)), key=lambda i: names[i].startswith("random encoder ("))  # lines come before bars
+    several = any(isinstance(handle, Container) for handle in handles)
+    order = sorted(range(len(names)), key=lambda i: several and not isinstance(handles[i], Container))
     figure.legend(
         [handles[i] for i in order],
         [names[i] for i in order],

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from math import isnan
 from pathlib import Path
 
 from skelkit.files import SkelkitError, project_root, results_folder, whole_file
-from skelkit.report import data_counts, published, results, tables
-from skelkit.report.leads import lead
-from skelkit.report.prose import HOW_TO_READ, prose, title
-from skelkit.report.results import SELECTIONS, SHUFFLED, Row
-from skelkit.report.words import against
+from skelkit.report import claims, data_counts, results, tables
+from skelkit.report.differences import difference, mean_of
+from skelkit.report.results import AVERAGE, NO_NETWORK, RANDOM, SHUFFLED, Row
+
+TITLES = {
+    "ntu60": "NTU RGB+D 60",
+    "ntu120": "NTU RGB+D 120",
+    "pku_mmd1": "PKU-MMD I",
+    "pku_mmd2": "PKU-MMD II",
+    "sbu": "SBU",
+    "uwa3d": "UWA3D",
+    "nw_ucla": "NW-UCLA",
+    "utd_mhad": "UTD-MHAD",
+    "hdm05_11": "HDM05 (11 classes)",
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,11 @@ class Paper:
     """Its arXiv page or DOI."""
     losses: tuple[str, ...]
     """Its functions in `skelkit.losses`."""
+
+    @property
+    def short(self) -> str:
+        """The method's name."""
+        return self.name.partition(",")[0]
 
 
 PAPERS = {
@@ -42,48 +57,101 @@ PAPERS = {
 }
 
 
+COMPARED = (
+    ("longt_gan", "Table 2", "HDM05, 11 classes cross-actor", "hdm05_11", "U: Ours"),
+    ("longt_gan", "Table 2", "UTD-MHAD cross-subject", "utd_mhad", "U: Ours"),
+    ("sesar", "Predict & Cluster", "1-NN", "nw_ucla", "P&C-FS"),
+    ("ascal", "Table V", AVERAGE, "sbu", "Ours (CAE)"),
+    ("ascal", "NW-UCLA", "V3, leak-free", "nw_ucla", "Ours (CAE)"),
+    ("interskeleton", "Table 5", "X_IMG", "nw_ucla", "Temporal Crop-resize + Pose + Joint Jitter"),
+    ("interskeleton", "Table 5", "X_IMG", "utd_mhad", "Temporal Crop-resize + Pose + Joint Jitter"),
+    ("byol", "Table 2", "NW-UCLA V3, leak-free", "nw_ucla", "All augmentations"),
+)
+"""The paper's own encoder on each open data set: paper, table, column, data set, row."""
+READ_OUTS = {"linear": "top-1", "logistic regression": "logistic top-1", "nearest neighbour": "kNN top-1"}
+
+
 def papers_block() -> str:
-    """The table of the papers: where each part of a paper lies, what was measured, what was found."""
-    lines = ["| paper | method | loss | notebooks, recipe | measured so far | found |", "|---|---|---|---|---|---|"]
+    """The table of the papers: where each part of a paper lies, where it was measured, and what became of its claims."""
+    head = ["paper", "method", "loss", "notebooks, recipe", "measured on", *claims.VERDICTS]
+    lines = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---:|---:|---:|---:|"]
     for paper, of in PAPERS.items():
         method = f"[`{paper}.py`](skelkit/methods/{paper}.py)"
         losses = ", ".join(f"[`{name}`](skelkit/losses.py)" for name in of.losses)
         tables_of = f"[notebooks](notebooks/{paper}), [recipe](skelkit/recipes/{paper}.py)"
-        cells = (f"[{of.name}]({of.link})", method, losses, tables_of)
-        lines.append(f"| {' | '.join([*cells, measured(results.read(paper)), prose(paper).finding])} |")
-    return "\n".join(lines) + f"\n\n{_so_far()}"
-
-
-def _so_far() -> str:
-    """What became of all published cells, in one sentence."""
-    of = tables.counted().sum()
-    return (
-        f"Of {of['published cells']} published cells {of['reproduced']} are reproduced, {of['higher']} came out "
-        f"higher and {of['lower']} lower, {of['setting differs']} were measured at another setting, {of['not run']} "
-        f"have not been run, and {of['no value in the text']} have no value in their paper's text. Tier `paper` is the "
-        "paper's own setting; `reduced` is narrower and shorter, so that its numbers are not the paper's."
-    )
+        counts = map(str, claims.counts(paper).values())
+        cells = (f"[{of.name}]({of.link})", method, losses, tables_of, measured(results.read(paper)), *counts)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\nThe last four columns count the claims of a paper by their verdict."
 
 
 def measured(rows: list[Row]) -> str:
-    """Data sets, tier and seeds of some rows but for the checks: "SBU (tier paper, 1 to 5 seeds)"."""
-    found, rows = [], [row for row in rows if row.table != SHUFFLED]
-    for dataset, tier in dict.fromkeys((row.dataset, row.tier) for row in rows):
-        seeds: dict[tuple[str, str, str], set[int]] = {}
-        for row in rows:
-            if (row.dataset, row.tier) == (dataset, tier):
-                seeds.setdefault((row.table, row.row, row.column), set()).add(row.seed)
-        least, most = min(map(len, seeds.values())), max(map(len, seeds.values()))
-        number = f"{least} to {most} seeds" if least < most else f"{most} seed{'s' if most > 1 else ''}"
-        found.append(f"{title(dataset)} (`{tier}`, {number})")
-    return "; ".join(found) or "nothing"
+    """Data sets and tiers of some rows: "SBU (`paper`), NW-UCLA (`paper`)"."""
+    places = dict.fromkeys((row.dataset, row.tier) for row in rows if row.table != SHUFFLED)
+    return ", ".join(f"{title(dataset)} (`{tier}`)" for dataset, tier in places) or "nothing"
 
 
-def findings_block() -> str:
-    """What was found, two or three sentences a paper."""
-    return "\n\n".join(
-        [HOW_TO_READ, *(f"**[{of.name}]({of.link}).** {prose(paper).short}" for paper, of in PAPERS.items())]
+def title(dataset: str) -> str:
+    """A data set's name as people write it."""
+    return TITLES.get(dataset, dataset)
+
+
+def claims_block() -> str:
+    """The claims that hold and those that are contradicted, and how many others there are."""
+    every = {paper: claims.judged(paper) for paper in PAPERS}
+    lines = ["| verdict | paper | claim | difference [95 % interval] | tested on |", "|---|---|---|---|---|"]
+    for wanted in claims.VERDICTS[:2]:
+        for paper, found in every.items():
+            for each in found:
+                if each.verdict == wanted:
+                    mark = " †" if each.below_baseline else ""
+                    cells = (wanted, PAPERS[paper].short, each.claim.claim + mark, str(each.difference))
+                    lines.append(f"| {' | '.join(cells)} | {title(each.claim.dataset)} |")
+    verdicts = [each.verdict for found in every.values() for each in found]
+    left = ", ".join(f"{verdicts.count(name)} {name}" for name in claims.VERDICTS[2:])
+    return "\n".join(lines) + f"\n\nThe other claims: {left}. {CLAIMS_LEGEND}"
+
+
+CLAIMS_LEGEND = (
+    "A difference is in points of accuracy, or in the unit of an error; its interval covers what stands behind it: seeds, "
+    "draws of labels, or the test clips of one seed (“unpaired”: the predictions of one of the two were not kept, which "
+    "makes the interval wider). A claim holds, or is contradicted, where the whole interval says so. †: an encoder "
+    "without training, or the coordinates without a network, do at least as well, so that the method shows nothing there."
+)
+
+
+def baselines_block() -> str:
+    """Each paper's encoder beside the two baselines that learn nothing, by each way of reading the features."""
+    head = ["encoder", "data", *READ_OUTS]
+    lines = [f"| {' | '.join(head)} |", "|---|---|---:|---:|---:|"]
+    for paper, table, column, dataset, row in COMPARED:
+        rows = [r for r in results.read(paper) if (r.table, r.dataset, r.variant) == (table, dataset, "paper")]
+        cells = [_beside_baselines(rows, row, column, metric) for metric in READ_OUTS.values()]
+        lines.append(f"| {' | '.join([PAPERS[paper].short, title(dataset), *cells])} |")
+    return "\n".join(lines) + (
+        "\n\nA cell shows trained encoder / random encoder / no network, accuracy in percent, mean over the seeds that were "
+        "run; –: not run. Bold: the trained encoder is above both."
     )
+
+
+def _beside_baselines(rows: list[Row], row: str, column: str, metric: str) -> str:
+    values = [mean_of(rows, (name, column), metric) for name in (row, RANDOM, NO_NETWORK)]
+    text = " / ".join("–" if isnan(value) else f"{value:.1f}" for value in values)
+    return f"**{text}**" if values[0] > max(values[1:]) else text
+
+
+def screen() -> str:
+    """What `skelkit report` prints: the claims that are decided, and counts of claims and of cells."""
+    lines = []
+    for paper in PAPERS:
+        counts = claims.counts(paper)
+        lines.append(f"{PAPERS[paper].short}: claims: {', '.join(f'{n} {name}' for name, n in counts.items() if n)}")
+        for each in claims.judged(paper):
+            if each.verdict in claims.VERDICTS[:2]:
+                lines.append(f"  {each.verdict:12s}  {each.claim.claim:.80s}  {each.difference}")
+    counted = tables.counted().sum()
+    lines.append(f"published cells: {', '.join(f'{counted[name]} {name}' for name in tables.STATUSES[:-1])}")
+    return "\n".join([*lines, "", "skelkit report PAPER prints a paper's claims and the tables that have rows"])
 
 
 def demo_block() -> str:
@@ -93,16 +161,15 @@ def demo_block() -> str:
     if not rows:
         return "Not run."
     once, often = (tables.plain(tables.by_encoder(r for r in rows if r.seed in some)) for some in (seeds[:1], seeds))
-    added = {
-        reader: lead(rows, ("AS-CAL, no labels", column), ("random encoder", column), metric)
-        for reader, column, metric in (
-            ("By a linear classifier", "linear evaluation", "top-1"),
-            ("by the nearest neighbour", "kNN", "kNN top-1"),
-        )
+    read_outs = (("linear evaluation", "top-1"), ("kNN", "kNN top-1"))
+    found = {
+        f"{rival}, {column}": difference(rows, ("AS-CAL, no labels", column), (rival, column), metric)
+        for rival in (RANDOM, NO_NETWORK)
+        for column, metric in read_outs
     }
-    said = ", ".join(f"{reader} AS-CAL is {against(found, 'the random encoder')}" for reader, found in added.items())
+    said = "; ".join(f"{name}: {each}" for name, each in found.items())
     head = f"The same over seeds {seeds[0]} to {seeds[-1]}, mean ± standard deviation:"
-    return f"{once}\n\n{head}\n\n{often}\n\n{said}."
+    return f"{once}\n\n{head}\n\n{often}\n\nAS-CAL minus each baseline, with 95 % interval: {said}."
 
 
 def demo_folder() -> Path:
@@ -111,23 +178,20 @@ def demo_folder() -> Path:
 
 
 def results_block() -> str:
-    """How many published cells were reproduced, a line a paper."""
+    """How many published cells have which status, a line a paper."""
     return f"{tables.totals(tables.counted())}\n\n{tables.LEGEND}"
 
 
 def results_page() -> str:
-    """results/README.md: what is to be said of each paper, and the cells that were run; `markdown` has every cell."""
-    head = f"What was run, beside what is published; written by `skelkit report --readme`. {tables.LEGEND}"
-    parts = ["# Results", head, HOW_TO_READ]
-    for paper in published.papers():
-        rows, said = results.read(paper), prose(paper)
-        parts += [f"## {paper}", *filter(None, (said.short, said.long)), tables.summary(paper, rows)]
-        for table in published.tables(paper, rows):
-            if not {r.key for r in rows if r.table == table} - {r.key for r in rows if r.table != table}:
-                continue  # the default run alone, which stands in another table
-            for selection in SELECTIONS:
-                if any((r.table, r.selection) == (table, selection) for r in rows):
-                    parts += tables.section(paper, table, rows, selection)
+    """results/README.md: the claims of each paper, then the cells that were run; `markdown` has every cell."""
+    parts = ["# Results", "Written from the committed rows by `skelkit report --readme`."]
+    parts += ["## Claims", CLAIMS_LEGEND]
+    for paper, of in PAPERS.items():
+        parts += [f"### {of.name}", tables.plain(claims.table(paper).set_index("claim"), "claim")]
+    parts += ["## Baselines", baselines_block(), "## Cells", tables.LEGEND]
+    for paper, of in PAPERS.items():
+        rows = results.read(paper)
+        parts += [f"### {of.name}, cells", tables.summary(paper, rows), *tables.sections(paper, rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -144,8 +208,8 @@ def data_page() -> str:
 README_BLOCKS: dict[str, Callable[[], str]] = {
     "papers": papers_block,
     "demo": demo_block,
-    "findings": findings_block,
-    "sesar": partial(tables.grid, "sesar", "Table 2", "nw_ucla"),
+    "claims": claims_block,
+    "baselines": baselines_block,
     "results": results_block,
 }
 """The README's blocks that are written from committed rows, by the name of their markers."""

@@ -149,8 +149,8 @@ def _seeds(rows: list[Row], printed: pd.DataFrame) -> pd.DataFrame:
             line = line.assign(split=average["split"].iloc[0])
         if len(parts) > 1 and len(line):
             wide = line.pivot(index=[c for c in by if c != "column"], columns="column", values=["value", "clips"])
-            mean = wide["value"].reindex(columns=parts).mean(axis="columns", skipna=False)
-            found = pd.DataFrame({"value": mean, "clips": wide["clips"].sum(axis="columns")}).reset_index()
+            values, clips = (pd.DataFrame(wide[name]).reindex(columns=parts) for name in ("value", "clips"))
+            found = pd.DataFrame({"value": values.mean(axis=1, skipna=False), "clips": clips.sum(axis=1)}).reset_index()
             averages.append(found.assign(column=AVERAGE))
     return pd.concat([seeds, *averages], ignore_index=True)
 

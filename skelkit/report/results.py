@@ -33,6 +33,8 @@ LABEL_DRAWS = {
 pretrainings."""
 NO_NETWORK, RANDOM = "no network", "random encoder"
 """The rows of the two baselines that learn nothing."""
+EVERY = "every column"
+"""The column of a baseline that is one number for a whole table, whatever its columns vary."""
 
 _JSON: dict[str, tuple[type, ...]] = {  # what JSON gives for each type of field
     "str": (str,),
