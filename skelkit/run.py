@@ -45,7 +45,8 @@ from skelkit.train import History
 
 
 def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
-    """The record of an evaluation: a `Result`'s fields, its predictions packed, n_train, n_test, seconds, provenance."""
+    """The record of an evaluation: a `Result`'s fields, its predictions packed, n_train, n_test, seconds,
+    provenance."""
 
     def make(folder: Path) -> dict[str, Any]:
         parents = weights_folder(evaluation.weights, again=again)
@@ -147,7 +148,8 @@ def evaluate(experiment: Experiment, *, recompute: bool = False) -> list[Row]:
 
 
 def keep(experiment: Experiment, found: dict[str, Any], *, again: bool = False) -> list[Row]:
-    """The rows of a measurement, written beside the others with its predictions. again: in the place of standing ones."""
+    """The rows of a measurement, written beside the others with its predictions. again: in the place of standing
+    ones."""
     scores = [(metric, value, "last") for metric, value in found["scores"].items()]
     if found["curve"]:
         scores.append(("top-1", max(found["curve"]), "best test epoch"))

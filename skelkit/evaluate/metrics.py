@@ -17,8 +17,8 @@ class Result:
     confusion: list[list[int]]
     """confusion[true][predicted], counts."""
     scores: dict[str, float]
-    """Named percentages of the last epoch: "top-1", "balanced accuracy" (the mean over classes), and "top-5" where there
-    are more than five classes. A protocol's name may stand before them: "kNN top-1"."""
+    """Named percentages of the last epoch: "top-1", "balanced accuracy" (the mean over classes), and "top-5" where
+    there are more than five classes. A protocol's name may stand before them: "kNN top-1"."""
     curve: list[float] = field(default_factory=list)
     """Top-1 on the test clips after each epoch of the classifier; empty where nothing was trained."""
     predicted: list[int] = field(default_factory=list)
@@ -43,8 +43,8 @@ def confusion(predicted: Int[Tensor, " n"], labels: Int[Tensor, " n"], classes: 
 
 
 def balanced_accuracy(table: list[list[int]]) -> float:
-    """The mean over classes of the percentage of a class's clips that are right, from a confusion matrix. A class without
-    a test clip does not count."""
+    """The mean over classes of the percentage of a class's clips that are right, from a confusion matrix. A class
+    without a test clip does not count."""
     shares = [row[i] / sum(row) for i, row in enumerate(table) if sum(row)]
     return 100 * sum(shares) / len(shares)
 

@@ -34,8 +34,8 @@ class BYOLConfig:
     """alpha of Eq. 4. The paper gives none; this is where lambda begins, so that statistics and weights lag alike. It
     does not rise: once lambda is near 1, the target's statistics settle on the online network's."""
     statistics: Literal["momentum", "batch"] = "momentum"
-    """What the target's batch norms normalise by: "momentum", the moving average of Eq. 4 (Momentum BatchNorm, Sec. 3.1),
-    or "batch", the target's own batch, as in BYOL (Grill et al. 2020), which the paper replaces."""
+    """What the target's batch norms normalise by: "momentum", the moving average of Eq. 4 (Momentum BatchNorm, Sec.
+    3.1), or "batch", the target's own batch, as in BYOL (Grill et al. 2020), which the paper replaces."""
     hidden: int = 4096
     """Width of the hidden layer of projector and predictor, which has batch norm and ReLU. The paper gives none; this
     is BYOL's own (Grill et al. 2020, Sec. 3.3)."""

@@ -18,9 +18,9 @@ from skelkit.models.momentum import follow_parameters
 class Target(nn.Module):
     """A copy of the online network that follows its parameters (Moliner et al. 2022, Eq. 3) and statistics (Eq. 4).
 
-    Nothing is dropped out and no gradient reaches it. Its batch norms normalise by mu and sigma, their running statistics,
-    or, as in BYOL (Grill et al. 2020), by the statistics of the batch that the target itself sees. All of its state, mu
-    and sigma among it, stands in the state_dict.
+    Nothing is dropped out and no gradient reaches it. Its batch norms normalise by mu and sigma, their running
+    statistics, or, as in BYOL (Grill et al. 2020), by the statistics of the batch that the target itself sees. All of
+    its state, mu and sigma among it, stands in the state_dict.
 
     What Eq. 4 leaves open: sigma_b is the unbiased variance, which torch's running variances hold as well. The
     symmetric loss sends two batches a step through the online network: mu_b and sigma_b are the means of the two
@@ -30,8 +30,8 @@ class Target(nn.Module):
     """
 
     def __init__(self, online: nn.Module, statistics_momentum: float, own_batch: bool = False):
-        """online: the network to follow. statistics_momentum: alpha of Eq. 4. own_batch: whether the batch norms normalise
-        by their own batch; alpha is not read then."""
+        """online: the network to follow. statistics_momentum: alpha of Eq. 4. own_batch: whether the batch norms
+        normalise by their own batch; alpha is not read then."""
         super().__init__()
         self.statistics_momentum, self.own_batch = statistics_momentum, own_batch
         self.module = copy.deepcopy(online).requires_grad_(False).eval()

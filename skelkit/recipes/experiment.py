@@ -69,8 +69,8 @@ class Drawn:
 
 
 Labels = float | int | PerClass | Drawn | None
-"""Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class that are
-drawn, n of all that are drawn, or all (None)."""
+"""Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class that
+are drawn, n of all that are drawn, or all (None)."""
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,8 @@ def places(setting: Titled, endings: Sequence[str] | None = None) -> Iterator[Pl
 
 
 FLOOR = Linear(SGD(lr=0.1), Steps(100, drops=(0.6, 0.8)), batch=16, standardise=True)
-"""How an encoder that learns nothing is read where a table's own networks train a classifier of their own: a linear layer
-on standardised frozen features, with as many labels."""
+"""How an encoder that learns nothing is read where a table's own networks train a classifier of their own: a linear
+layer on standardised frozen features, with as many labels."""
 
 Cells = Iterator[tuple[Cell, Evaluation]]
 Pretrain = Callable[..., Weights]
@@ -88,8 +88,9 @@ def experiments(
 ) -> list[Experiment]:
     """What `cells` makes of each place and seed; it is handed the paper's `pretraining` of that place.
 
-    A recipe binds the first two, which are the paper's. endings: of some splits alone, None: of all. Two things are added
-    to what a recipe yields: `Logistic` for each linear evaluation, and beside each "random encoder" the row "no network".
+    A recipe binds the first two, which are the paper's. endings: of some splits alone, None: of all. Two things are
+    added to what a recipe yields: `Logistic` for each linear evaluation, and beside each "random encoder" the row "no
+    network".
     """
     knobs = {} if variant == "paper" else {"variant": variant}  # a paper without released code knows no other
     found = []
@@ -117,8 +118,8 @@ def _with_floor(experiment: Experiment) -> list[Experiment]:
 
 
 def no_network(weights: Weights, protocol: Any = None) -> Weights:
-    """`NoNetwork` on the clips of some weights, preprocessed alike. It sees all frames of a clip and no padding; a protocol
-    that augments clips needs the view of the weights."""
+    """`NoNetwork` on the clips of some weights, preprocessed alike. It sees all frames of a clip and no padding; a
+    protocol that augments clips needs the view of the weights."""
     data = weights.data
     if not isinstance(protocol, AugmentedLinear):
         data = replace(data, view=Whole(), eval_view=None)

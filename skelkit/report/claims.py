@@ -71,8 +71,8 @@ class Judgement:
 
     @property
     def below_baseline(self) -> bool:
-        """Whether an encoder that learns nothing, or none at all, does at least as well as the cell of the claim: the method
-        then shows nothing on these data, whatever the verdict."""
+        """Whether an encoder that learns nothing, or none at all, does at least as well as the cell of the claim: the
+        method then shows nothing on these data, whatever the verdict."""
         return self.claim.metric in ACCURACIES and bool(self.ours <= np.nanmax([self.random, self.no_network, -1.0]))
 
 

@@ -106,8 +106,8 @@ Fold = tuple[int, str]
 def difference(rows: Iterable[Row], one: tuple[str, str], other: tuple[str, str], metric: str = "top-1") -> Difference:
     """One cell (row, column) minus another, seed by seed, at the last epoch; the column `AVERAGE` is that of the folds.
 
-    A seed that lacks a fold which another seed or the other cell has is left out. Of one seed the interval pairs the test
-    clips; where predictions were not kept it takes the clips as drawn anew for each cell, which is wider.
+    A seed that lacks a fold which another seed or the other cell has is left out. Of one seed the interval pairs the
+    test clips; where predictions were not kept it takes the clips as drawn anew for each cell, which is wider.
     """
     ours, theirs = (_seeds(rows, cell, metric) for cell in (one, other))
     folds = {fold for seeds in (ours, theirs) for found in seeds.values() for fold in _numbers(found)}
@@ -180,8 +180,8 @@ def by_seed(
 
 
 def interval(mean: float, sd: float, n: int, metric: str, clips: float) -> tuple[float, float]:
-    """The 95 % interval of a mean over n seeds: Student's; of one seed's share of clips that of drawing so many clips; of
-    any other single number none (NaN, NaN)."""
+    """The 95 % interval of a mean over n seeds: Student's; of one seed's share of clips that of drawing so many clips;
+    of any other single number none (NaN, NaN)."""
     if n > 1:
         half = float(stats.t.ppf(0.975, n - 1) * sd / n**0.5)
     elif n == 1 and metric in ACCURACIES:
@@ -192,7 +192,8 @@ def interval(mean: float, sd: float, n: int, metric: str, clips: float) -> tuple
 
 
 def by_verdict(differences: Mapping[str, Difference]) -> dict[str, list[str]]:
-    """Named differences as words, "a (+3.1 [+1.9, +4.3], 3 seeds)", under their verdicts; those not run are left out."""
+    """Named differences as words, "a (+3.1 [+1.9, +4.3], 3 seeds)", under their verdicts; those not run are left
+    out."""
     verdicts = ("above", "not significantly different from", "below")
     found = {
         verdict: [f"{name} ({each})" for name, each in differences.items() if each.verdict == verdict]

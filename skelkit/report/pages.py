@@ -72,7 +72,8 @@ READ_OUTS = {"linear": "top-1", "logistic regression": "logistic top-1", "neares
 
 
 def papers_block() -> str:
-    """The table of the papers: where each part of a paper lies, where it was measured, and what became of its claims."""
+    """The table of the papers: where each part of a paper lies, where it was measured, and what became of its
+    claims."""
     head = ["paper", "method", "loss", "notebooks, recipe", "measured on", *claims.VERDICTS]
     lines = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---:|---:|---:|---:|"]
     for paper, of in PAPERS.items():
@@ -113,10 +114,10 @@ def claims_block() -> str:
 
 
 CLAIMS_LEGEND = (
-    "A difference is in points of accuracy, or in the unit of an error; its interval covers what stands behind it: seeds, "
-    "draws of labels, or the test clips of one seed (“unpaired”: the predictions of one of the two were not kept, which "
-    "makes the interval wider). A claim holds, or is contradicted, where the whole interval says so. †: an encoder "
-    "without training, or the coordinates without a network, do at least as well, so that the method shows nothing there."
+    "A difference is in points of accuracy, or in the unit of an error. Its interval covers seeds, draws of labels, or "
+    "the test clips of one seed (“unpaired”: the predictions of one of the two were not kept, which makes the interval "
+    "wider). A claim holds, or is contradicted, where the whole interval says so. †: a random encoder, or no network at "
+    "all, does at least as well, so that the method shows nothing on these data."
 )
 
 
@@ -129,8 +130,8 @@ def baselines_block() -> str:
         cells = [_beside_baselines(rows, row, column, metric) for metric in READ_OUTS.values()]
         lines.append(f"| {' | '.join([PAPERS[paper].short, title(dataset), *cells])} |")
     return "\n".join(lines) + (
-        "\n\nA cell shows trained encoder / random encoder / no network, accuracy in percent, mean over the seeds that were "
-        "run; –: not run. Bold: the trained encoder is above both."
+        "\n\nA cell shows trained encoder / random encoder / no network: accuracy in percent, the mean over the seeds "
+        "that were run; –: not run. Bold: the trained encoder is above both."
     )
 
 

@@ -25,8 +25,8 @@ POINTS = {"MSE": 0.01, "RMSE": 0.01}
 CLOSE = 3
 """So many points from the published number a reproduced one lies at most, its whole interval included."""
 BASELINES = {"ascal": ("RNN", "GRU", "LSTM"), "longt_gan": ("S: Ours", "S+P: Unsupervised LSTM")}
-"""Published rows of networks whose optimiser the paper does not give, so that it had to be chosen here: they are counted
-apart from the paper's own method."""
+"""Published rows of networks whose optimiser the paper does not give, so that it had to be chosen here: they are
+counted apart from the paper's own method."""
 
 _SETTING = ["tier", "variant"]  # rows of two settings are never averaged
 _TURNED = {("ascal", "Table IX")}  # printed with our columns downwards
@@ -96,9 +96,9 @@ def compare(
     metrics: by default all but the balanced accuracies.
 
     Columns: those of `KEY`; `published`; `ours`, the mean over seeds; `sd` over seeds (n - 1), NaN for one; `low` and
-    `high`, the 95 % confidence interval of ours; `over`, what it covers: "5 seeds", "10 draws" of labels, "464 clips" of
-    one seed; `n`, the seeds; `difference`, ours minus published (none for tiers below "reduced"); `status`; `note`. A
-    seed counts once: its folds are averaged first, and only where all are there. "Average" is the mean of its row's
+    `high`, the 95 % confidence interval of ours; `over`, what it covers: "5 seeds", "10 draws" of labels, "464 clips"
+    of one seed; `n`, the seeds; `difference`, ours minus published (none for tiers below "reduced"); `status`; `note`.
+    A seed counts once: its folds are averaged first, and only where all are there. "Average" is the mean of its row's
     other columns, seed by seed. Of two rows for one cell, seed and fold the later counts.
 
     Status: see `verdict`; `not run`, `no value in the text`, `setting differs: <what>`, `extension`.
@@ -201,9 +201,9 @@ def _line(cell: dict, status: str, over: str) -> dict:
 def verdict(published: float, low: float, high: float, point: float = 1.0) -> str:
     """What a 95 % confidence interval says of a published number.
 
-    `reproduced`: ours minus published, its whole interval, lies within `CLOSE` points. `higher`, `lower`: the interval's
-    near end is more than one point away. `undecided`: neither, so that a wide spread decides nothing; also where there
-    is no interval (NaN).
+    `reproduced`: ours minus published, its whole interval, lies within `CLOSE` points. `higher`, `lower`: the
+    interval's near end is more than one point away. `undecided`: neither, so that a wide spread decides nothing; also
+    where there is no interval (NaN).
     """
     below, above = low - published, high - published
     if -CLOSE * point <= below and above <= CLOSE * point:

@@ -127,8 +127,8 @@ def append(rows: Iterable[Row], folder: Path | str | None = None, *, again: bool
     """Add rows to `<folder>/<paper>.jsonl`, whole or not at all; returns how many were new.
 
     A row whose identity already stands is left out, so that a second run adds nothing; again: it takes the standing
-    one's place. Any number of processes may append at once. folder: by default `results/rows`, which takes no smoke row. Raises SkelkitError where the
-    standing file is damaged or cannot be written.
+    one's place. Any number of processes may append at once. folder: by default `results/rows`, which takes no smoke
+    row. Raises SkelkitError where the standing file is damaged or cannot be written.
     """
     added = 0
     by_paper: dict[str, list[Row]] = {}

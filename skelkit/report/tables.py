@@ -82,8 +82,8 @@ def totals(counts: pd.DataFrame) -> str:
 
 
 def counted() -> pd.DataFrame:
-    """A line a paper: its published cells, and how many have each status. Baselines with an optimiser of our choice have
-    a line of their own."""
+    """A line a paper: its published cells, and how many have each status. Baselines with an optimiser of our choice
+    have a line of their own."""
     lines: dict[str, pd.Series] = {}
     for paper in published.papers():
         rows = results.read(paper)
