@@ -91,21 +91,19 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     if isinstance(protocol, Inpainting):
         test = torch.from_numpy(prepared.split.test)
         return inpainting(protocol, trained(weights), prepared.plain, test, prepared.clips.skeleton)
-    test = torch.from_numpy(asked(prepared))
-    test_labels = prepared.resident.labels[test]
+    test, seen = asked(prepared), _seen_by_classifier(evaluation, prepared)
+    labels, test_labels = prepared.resident.labels[seen], prepared.resident.labels[test]
     if isinstance(protocol, OwnClassifier):
-        scores = extract(trained(weights), prepared.plain, test)
+        scores = extract(trained(weights), prepared.plain, torch.from_numpy(test))
         return result(scores, test_labels, [epoch["test top-1"] for epoch in history])
-    seen = torch.from_numpy(_seen_by_classifier(evaluation, prepared))
-    labels = prepared.resident.labels[seen]
     if evaluation.shuffled:
         rng = seeded(weights.seed)
         labels = labels[torch.randperm(len(labels), generator=rng, device=rng.device)]
     found = [features(weights, evaluation.encoder, evaluation.split, again=again)]
     found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
     every = [torch.cat(side, 1) for side in zip(*found, strict=True)]
-    sides = zip(every, (prepared.split.train, prepared.split.test), (seen, test), strict=True)
-    train_features, test_features = (part[np.searchsorted(of, chosen)] for part, of, chosen in sides)
+    train_features = every[0][np.searchsorted(prepared.split.train, seen)]
+    test_features = every[1][np.searchsorted(prepared.split.test, test)]
     ours, theirs = (train_features, labels), (test_features, test_labels)
     classes, seed = len(prepared.clips.classes), weights.seed
     match protocol:
@@ -123,7 +121,8 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     encoders += [named(trained(other), "") for other in evaluation.beside]
     rng = seeded(seed)  # after the encoders, whose making draws numbers as well
     protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
-    clips = prepared.resident.labelled(seen, labels), seen.to(labels.device)
+    members = torch.from_numpy(seen).to(labels.device)
+    clips = prepared.resident.labelled(members, labels), members
     return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
 
 

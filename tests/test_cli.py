@@ -167,7 +167,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_a_pending_training_that_fails_makes_the_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("skelkit.pending.pending", lambda papers: [])
+    monkeypatch.setattr("skelkit.pending.pending", lambda *asked: [])
     for ended, code in ({(2, 0): 0, (1, 1): 1}).items():
         monkeypatch.setattr("skelkit.pending.run", lambda jobs, ended=ended, **how: ended)
         assert skelkit("run", "--pending", "--budget", "1m") == code

@@ -34,7 +34,7 @@ DRAWINGS: dict[str, Callable] = {
     "gallery": lambda: figures.gallery({"original": CLIP, "reverse": CLIP[::-1]}, KINECT_V2, frames=3),
     "curves": lambda: figures.curves(RUNS, "epoch", "loss", "method", "Loss", ylabel="loss (nats)"),
     "log curves": lambda: figures.curves(RUNS, "epoch", "loss", "method", "Loss", log=True),
-    "bars": lambda: figures.bars(ACCURACIES, "fold", "accuracy", "row", "Table V", ylabel="top-1 (%)", random=55.0),
+    "bars": lambda: figures.bars(ACCURACIES, "fold", "accuracy", "row", "Table V", ylabel="top-1 (%)", lines={"no network": 55.0}),
     "matrix": lambda: figures.matrix(PAIRS, "Fig. 10", "top-1 (%)", xlabel="second", ylabel="first"),
     "tsne": lambda: figures.tsne(POINTS, LABELS, [f"class {i}" for i in range(12)], "t-SNE"),
 }
@@ -114,14 +114,14 @@ def test_a_bar_is_the_mean_with_the_sd_and_the_random_encoder_is_a_dashed_line()
 
 def test_the_legend_names_bars_in_their_order_also_a_random_encoder_among_them() -> None:
     frame = pd.DataFrame({"test": "a", "top-1": [3.0, 1.0, 2.0], "network": ["ours", "random encoder", "theirs"]})
-    figure = figures.bars(frame, "test", "top-1", "network", "Table", random=0.5)
+    figure = figures.bars(frame, "test", "top-1", "network", "Table", lines={"random encoder": 0.5})
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["ours", "random encoder", "theirs", "random encoder (0.5)"], "the reference line stands last"
 
 
 def test_a_random_encoder_that_was_not_run_draws_no_line() -> None:
     frame = pd.DataFrame({"test": ["a"], "top-1": [3.0], "network": ["ours"]})
-    figure = figures.bars(frame, "test", "top-1", "network", "Table", random=float("nan"))
+    figure = figures.bars(frame, "test", "top-1", "network", "Table", lines={"random encoder": float("nan")})
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours"]
 
 

@@ -1,18 +1,20 @@
-"""The notebooks' helpers: leads between cells, with their intervals, and what cannot be run here."""
+"""The notebooks' helpers: differences in words, baselines, and what cannot be run here."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from skelkit import notebook
 from skelkit.files import SkelkitError
-from skelkit.notebook import Lead
+from skelkit.notebook import Difference
 from skelkit.pending import ready
 from skelkit.recipes import interskeleton
-from skelkit.report.results import Row
+from skelkit.report.differences import NOT_RUN
+from skelkit.report.results import EVERY, NO_NETWORK, RANDOM, Row
 
 
 def row(name: str, value: float, seed: int = 0, fold: int = -1, n_test: int = 100) -> Row:
@@ -22,45 +24,23 @@ def row(name: str, value: float, seed: int = 0, fold: int = -1, n_test: int = 10
     )
 
 
-INTER, INTRA = ("inter", "X_IMG"), ("intra", "X_IMG")
-
-
-def test_a_lead_over_seeds_has_student_s_interval() -> None:
-    rows = [row("inter", v, s) for s, v in enumerate((62.0, 64.0, 66.0))]
-    rows += [row("intra", v, s) for s, v in enumerate((60.0, 61.0, 62.0))]
-    found = notebook.lead(rows, INTER, INTRA)
-    assert (found.mean, found.seeds) == (pytest.approx(3.0), 3)  # of 2, 3, 4
-    assert found.half == pytest.approx(4.303 / 3**0.5, rel=1e-3)  # t(0.975, 2), sd 1
-    assert found.verdict == "above"
-
-
-def test_a_lead_of_one_seed_has_the_interval_of_drawing_its_test_clips() -> None:
-    found = notebook.lead([row("inter", 50.0), row("intra", 50.0)], INTER, INTRA)
-    assert found.half == pytest.approx(1.96 * 100 * (2 * 0.25 / 100) ** 0.5)
-    folds = [row(name, 50.0, fold=f, n_test=20) for name in ("inter", "intra") for f in range(5)]
-    assert notebook.lead(folds, INTER, INTRA).half == pytest.approx(found.half)  # five folds of 20 are 100 clips
-
-
-def test_a_lead_counts_the_seeds_that_both_have_and_turns_its_sign_with_the_pair() -> None:
-    rows = [row("inter", 60.0, 0), row("inter", 70.0, 1), row("intra", 80.0, 1)]
-    found, turned = notebook.lead(rows, INTER, INTRA), notebook.lead(rows, INTRA, INTER)
-    assert (found.mean, found.seeds) == (-10.0, 1)
-    assert (turned.mean, turned.half, turned.seeds) == (10.0, found.half, 1)
-
-
-def test_without_a_common_seed_nothing_is_compared() -> None:
-    found = notebook.lead([row("inter", 60.0, 0), row("intra", 60.0, 1)], INTER, INTRA)
-    assert (found.seeds, found.verdict, str(found)) == (0, "not compared with", "not run")
-    assert notebook.lead([], INTER, INTRA).seeds == 0
-
-
-def test_leads_are_told_in_words_by_verdict() -> None:
-    leads = {"a": Lead(3.0, 1.0, 3), "b": Lead(1.0, 2.0, 3), "c": Lead(5.0, 1.0, 1), "d": Lead(-4.0, 1.0, 1)}
-    said = notebook.standing(leads | {"e": Lead(float("nan"), float("nan"), 0)})
-    assert said == (
-        "above a (+3.0 ± 1.0, n = 3), c (+5.0 ± 1.0, n = 1); not told apart from b (+1.0 ± 2.0, n = 3); "
-        "below d (-4.0 ± 1.0, n = 1)"
+def test_differences_are_told_in_words_by_verdict() -> None:
+    told = {
+        "a": Difference(3.0, 2.0, 4.0, 3, "seeds"),
+        "b": Difference(1.0, -1.0, 3.0, 3, "seeds"),
+        "c": Difference(-4.0, -5.0, -3.0, 464, "clips"),
+    }
+    assert notebook.in_words(told | {"d": NOT_RUN}) == (
+        "above a (+3.0 [+2.0, +4.0], 3 seeds); not significantly different from b (+1.0 [-1.0, +3.0], 3 seeds); "
+        "below c (-4.0 [-5.0, -3.0], 464 clips)"
     )
+
+
+def test_baselines_of_a_whole_table_are_lines_and_no_cells_of_its_grid() -> None:
+    rows = [row("inter", 60.0), replace(row(RANDOM, 50.0), column=EVERY), replace(row(NO_NETWORK, 55.0), column=EVERY)]
+    assert notebook.baselines(rows) == {RANDOM: 50.0, NO_NETWORK: 55.0}
+    assert notebook.pivot(rows).index.tolist() == ["inter"]
+    assert np.isnan(notebook.baselines([])[RANDOM])
 
 
 @pytest.fixture

@@ -28,16 +28,16 @@ def ascal() -> pd.DataFrame:
 def test_markdown_shows_every_cell_with_its_numbers():
     rows = [replace(ROW, seed=seed, value=v) for seed, v in enumerate((50.0, 52.0, 57.0))]
     text = tables.markdown("ascal", "Table V", [*rows, replace(ROW, row="a | b")]).split("\n")
-    assert text[0] == "| row | column | labels | published | ours | sd | n | difference | status |"
-    assert "| Ours (CAE) | Fold 1 | 0% | 52.7 | 53.0 | 3.6 | 3 | +0.3 | reproduced |" in text
-    assert "| RNN | Fold 1 | 100% | 40.0 |  |  | 0 |  | not run |" in text
-    assert "| a \\| b | Fold 1 | 0% |  | 52.7 |  | 1 |  | extension |" in text
+    assert text[0] == "| row | column | labels | published | ours | 95 % interval | over | status |"
+    assert "| Ours (CAE) | Fold 1 | 0% | 52.7 | 53.0 | 44.0 to 62.0 | 3 seeds | undecided |" in text
+    assert "| RNN | Fold 1 | 100% | 40.0 |  |  |  | not run |" in text
+    assert "| a \\| b | Fold 1 | 0% |  | 52.7 | 39.5 to 65.9 | 55 clips | extension |" in text
     assert len(text) == 2 + 30 + 2  # head; cells; the extension and its average
 
 
 def test_the_summary_counts_every_cell(ascal):
     text = tables.summary("ascal", [ROW])
-    assert "| Table V | 30 | 1 | 0 | 0 | 0 | 29 | 0 | 0 |" in text
+    assert "| Table V | 30 | 0 | 0 | 0 | 1 | 0 | 29 | 0 | 0 |" in text
     counted = [int(row.split("|")[2]) for row in text.split("\n")[2:]]
     assert sum(counted) == len(ascal)
 
@@ -46,7 +46,8 @@ def test_the_page_names_both_selections_apart_and_shows_what_was_run(tmp_path, m
     monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
     append([ROW, replace(ROW, selection="best test epoch", value=60.0)])
     page, path = pages.results_page(), tmp_path / "README.md"
-    assert "## ascal" in page
+    assert "### AS-CAL, Rao et al. 2021, cells" in page
+    assert page.index("## Claims") < page.index("## Baselines") < page.index("## Cells")
     assert "**Table V**, last epoch;" in page
     assert "**Table V**, best test epoch (chosen on the test set);" in page
     assert page.count(f"| {ROW.row} | {ROW.column} |") == 2  # one fold of five has no average: the cell itself stands
@@ -56,29 +57,14 @@ def test_the_page_names_both_selections_apart_and_shows_what_was_run(tmp_path, m
     assert not pages.update_page("results/README.md", path)
 
 
-def test_a_grid_has_the_paper_s_layout_and_shows_published_and_ours_and_gaps():
-    row = replace(
-        ROW, paper="sesar", table="Table 2", row="RIC", column="50 labels", dataset="nw_ucla", split="xview-v3"
-    )
-    row = replace(row, labels="5%", metric="top-1", value=55.04, fold=-1)
-    ours = replace(row, row="random encoder", seed=0, value=40.0)
-    lines = tables.grid("sesar", "Table 2", "nw_ucla", [row, replace(row, metric="top-5", value=90.0), ours]).split(
-        "\n"
-    )
-    assert lines[0] == "| published / ours | 50 labels | 150 labels | 300 labels | 400 labels |"
-    assert "| RIC | 56.2 / 55.0 | 70.5 / – | 73.5 / – | 81.0 / – |" in lines
-    assert "| MS2L |  | 60.5 / – |  |  |" in lines
-    assert lines[-1] == "| random encoder | – / 40.0 |  |  |  |"
-
-
 def test_a_readme_is_rewritten_between_its_markers_alone(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- sesar:begin -->\nstale\n<!-- sesar:end -->\nafter\n", encoding="utf-8")
-    assert pages.update_readme("sesar", path=readme)
+    readme.write_text("before\n<!-- results:begin -->\nstale\n<!-- results:end -->\nafter\n", encoding="utf-8")
+    assert pages.update_readme("results", path=readme)
     text = readme.read_text(encoding="utf-8")
-    block = pages.README_BLOCKS["sesar"]()
-    assert text == f"before\n<!-- sesar:begin -->\n\n{block}\n\n<!-- sesar:end -->\nafter\n"
-    assert not pages.update_readme("sesar", path=readme)
+    block = pages.README_BLOCKS["results"]()
+    assert text == f"before\n<!-- results:begin -->\n\n{block}\n\n<!-- results:end -->\nafter\n"
+    assert not pages.update_readme("results", path=readme)
     assert pages.rewritten("<!-- x:begin --> old <!-- x:end -->", "new", "x") == (
         "<!-- x:begin -->\n\nnew\n\n<!-- x:end -->"
     )
@@ -103,17 +89,18 @@ def test_the_demos_block_is_of_its_own_rows_by_seed_and_encoder(tmp_path, monkey
     once, often = text.split("over seeds 0 to 1")
     assert "| AS-CAL, no labels | 60.0 | 60.0 |" in once
     assert "| AS-CAL, no labels | 61.5 ± 2.1 | 61.5 ± 2.1 |" in often
-    assert "By a linear classifier AS-CAL is above the random encoder (+20.5 ± 6.4, n = 2)" in text
+    assert "random encoder, linear evaluation: +20.5 [+14.1, +26.9], 2 seeds" in text
+    assert "no network, kNN: not run" in text
 
 
 def test_a_readme_without_markers_is_refused_and_kept(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no block", encoding="utf-8")
-    with pytest.raises(SkelkitError, match="no block of sesar"):
-        pages.update_readme("sesar", path=readme)
+    with pytest.raises(SkelkitError, match="no block of results"):
+        pages.update_readme("results", path=readme)
     assert readme.read_text(encoding="utf-8") == "no block"
     with pytest.raises(SkelkitError, match="cannot be read"):
-        pages.update_readme("sesar", path=tmp_path / "nowhere.md")
+        pages.update_readme("results", path=tmp_path / "nowhere.md")
 
 
 def test_the_readme_shows_the_committed_rows():

@@ -117,8 +117,8 @@ def test_what_has_a_row_is_not_pending(recipe: list[Experiment]) -> None:
 def test_experiments_that_share_a_training_are_one_job(recipe: list[Experiment]) -> None:
     recipe += [experiment(row="CAE"), experiment(row="CAE+"), experiment(seed=1)]
     assert [len(job.experiments) for job in pending.pending()] == [2, 1]
-    assert "CAE / C-Sub, CAE+ / C-Sub" in pending.pending()[0].title
-    assert "toy Table I on here, seed 0" in pending.pending()[0].title
+    title = pending.pending()[0].title
+    assert title.split() == ["toy", "here,", "seed", "0", "Table", "I:", "CAE,", "C-Sub", "(+1)"]
 
 
 def test_the_cheapest_comes_first_once_there_is_a_row_to_go_by(recipe: list[Experiment]) -> None:
@@ -266,7 +266,7 @@ def test_a_failing_job_is_reported_and_the_others_go_on(monkeypatch: pytest.Monk
     monkeypatch.setattr(pending, "evaluate", evaluate)
     said: list[str] = []
     assert pending.run([job(0), job(1)], say=said.append) == (1, 1)
-    assert said[0].startswith("failed: here: no good  toy Table I on here, seed 0")
+    assert said[0].startswith("failed: here: no good  toy           here, seed 0")
     assert said[1].startswith("2 rows  toy Table I on here, seed 1")
 
 

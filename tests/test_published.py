@@ -33,31 +33,33 @@ def line(comparison: pd.DataFrame, **named: str) -> pd.Series:
 
 
 @pytest.mark.parametrize(
-    ("published_", "ours", "sd", "expected"),
+    ("low", "high", "expected"),
     [
-        (42.6, 43.6, math.nan, "reproduced"),  # one run, one point off: the margin is one point
-        (42.6, 41.6, math.nan, "reproduced"),
-        (42.6, 43.7, math.nan, "higher"),
-        (42.6, 41.5, math.nan, "lower"),
-        (42.6, 43.7, 0.4, "higher"),  # 2 sd = 0.8: one point is larger
-        (42.6, 45.6, 1.5, "reproduced"),  # 2 sd = 3.0
-        (42.6, 39.5, 1.5, "lower"),
+        (39.6, 45.6, "reproduced"),  # within three points of 42.6, ends included
+        (41.0, 45.7, "undecided"),
+        (39.5, 44.0, "undecided"),
+        (43.7, 50.0, "higher"),  # the near end is 1.1 points away
+        (43.5, 50.0, "undecided"),  # 0.9 points: the interval excludes 0, and yet
+        (30.0, 41.5, "lower"),
+        (30.0, 41.7, "undecided"),
+        (20.0, 70.0, "undecided"),  # a wide spread decides nothing
+        (math.nan, math.nan, "undecided"),
     ],
 )
-def test_the_verdict_by_hand(published_, ours, sd, expected):
-    assert verdict(published_, ours, sd) == expected
+def test_the_verdict_by_hand(low, high, expected):
+    assert verdict(42.6, low, high) == expected
 
 
-def test_an_error_is_reproduced_within_a_hundredth_and_shown_with_three_digits():
+def test_an_error_is_reproduced_within_three_hundredths_and_shown_with_three_digits():
     cell_ = {"table": "Table 3", "column": "MSE", "dataset": "cmu", "split": "folds", "labels": "0%", "metric": "MSE"}
-    near = replace(ROW, paper="longt_gan", row="Ours (w/ F), joint loss", value=0.1699, **cell_)  # published: 0.16
-    far = replace(near, row="Ours (w/ F), element-wise loss", value=0.3)  # published: 0.20
-    got = compare("longt_gan", "Table 3", [near, far]).set_index(["row", "column"])["status"]
-    assert (got[near.row, "MSE"], got[far.row, "MSE"]) == ("reproduced", "higher")
-    assert "| 0.160 | 0.170 |  | 1 | +0.010 | reproduced |" in tables.markdown("longt_gan", "Table 3", [near])
-    assert verdict(0.16, 0.19, 0.02, 0.01) == "reproduced"  # two sd are more
+    near = replace(ROW, paper="longt_gan", row="Ours (w/ F), joint loss", **cell_)  # published: 0.16
+    rows = [replace(near, seed=s, value=v) for s, v in enumerate((0.169, 0.170, 0.171))]
+    far = [replace(r, row="Ours (w/ F), element-wise loss", value=r.value + 0.1) for r in rows]  # published: 0.20
+    got = compare("longt_gan", "Table 3", [*rows, *far]).set_index(["row", "column"])["status"]
+    assert (got[near.row, "MSE"], got[far[0].row, "MSE"]) == ("reproduced", "higher")
+    assert "| 0.160 | 0.170 | 0.168 to 0.172 | 3 seeds | reproduced |" in tables.markdown("longt_gan", "Table 3", rows)
     root = replace(near, metric="RMSE", value=0.41)
-    assert "| RMSE |  | 0.410 |" in tables.markdown("longt_gan", "Table 3", [near, root])
+    assert "| RMSE |  | 0.410 |" in tables.markdown("longt_gan", "Table 3", [*rows, root])
 
 
 def test_mean_sd_and_difference_by_hand():
@@ -66,20 +68,36 @@ def test_mean_sd_and_difference_by_hand():
     assert (got["published"], got["ours"], got["n"]) == (52.7, 53.0, 3)
     assert got["sd"] == pytest.approx(math.sqrt(13))  # (9 + 1 + 16) / (3 - 1)
     assert got["difference"] == pytest.approx(0.3)
-    assert got["status"] == "reproduced"
+    half = 4.30265 * math.sqrt(13 / 3)  # t(0.975, 2)
+    assert (got["low"], got["high"]) == pytest.approx((53 - half, 53 + half), rel=1e-4)
+    assert (got["over"], got["status"]) == ("3 seeds", "undecided")
 
 
-def test_one_run_has_no_sd():
+def test_one_run_has_no_sd_and_the_interval_of_its_test_clips():
     got = line(compare("ascal", "Table V", [ROW]), row="Ours (CAE)", column="Fold 1")
-    assert (got["ours"], got["n"]) == (52.7, 1)
+    assert (got["ours"], got["n"], got["over"]) == (52.7, 1, "55 clips")
     assert math.isnan(got["sd"])
+    half = 1.96 * 100 * math.sqrt(0.527 * 0.473 / 55)
+    assert (got["low"], got["high"]) == pytest.approx((52.7 - half, 52.7 + half))
+
+
+def test_the_interval_of_an_average_of_one_seed_is_that_of_all_its_clips():
+    rows = [replace(ROW, column=f"Fold {k + 1}", fold=k, value=50.0) for k in range(5)]
+    got = line(compare("ascal", "Table V", rows), row="Ours (CAE)", column="Average")
+    assert (got["over"], got["high"] - 50) == ("275 clips", pytest.approx(1.96 * 50 / math.sqrt(275)))
+
+
+def test_seeds_of_label_draws_are_called_draws():
+    rows = [replace(ROW, paper="longt_gan", table="Figure 3", seed=s, value=50.0 + s) for s in range(3)]
+    assert set(compare("longt_gan", "Figure 3", rows)["over"]) == {"", "3 draws"}
 
 
 def test_each_status_by_hand():
+    near = [replace(ROW, seed=s, value=52.0 + s / 10) for s in range(3)]  # 52.7
+    low = [replace(ROW, seed=s, column="Fold 2", value=40.0 + s / 10) for s in range(3)]  # 46.2
     rows = [
-        replace(ROW, column="Fold 1", value=52.0),  # 52.7
-        replace(ROW, column="Fold 2", value=40.0),  # 46.2
-        replace(ROW, column="Fold 3", value=45.0),  # 41.1
+        *(*near, *low),
+        replace(ROW, column="Fold 3", value=45.0),  # 41.1, of one seed
         replace(ROW, column="Fold 4", value=31.5, tier="reduced"),
         replace(ROW, column="Fold 5", value=41.5, variant="official"),
         replace(ROW, row="Ours (CAE+)", value=52.7, tier="reduced", variant="official"),
@@ -90,7 +108,7 @@ def test_each_status_by_hand():
     assert cae["status"].to_dict() == {
         "Fold 1": "reproduced",
         "Fold 2": "lower",
-        "Fold 3": "higher",
+        "Fold 3": "undecided",
         "Fold 4": "setting differs: tier reduced",
         "Fold 5": "setting differs: variant official",
         "Average": "not run",  # its parts are of three settings
@@ -170,7 +188,7 @@ def test_the_nearest_setting_is_shown_and_two_are_never_mixed():
         got = line(compare("ascal", "Table V", rows, **kwargs), row="Ours (CAE)", column="Fold 1")
         return got["ours"], got["n"], got["status"]
 
-    assert shown(rows) == (50.5, 2, "lower")
+    assert shown(rows) == (50.5, 2, "undecided")
     assert shown(rows, variant="official") == (44.0, 3, "setting differs: variant official")
     assert shown(rows, tier="reduced") == (30.0, 4, "setting differs: tier reduced")
     assert shown([small, *reduced]) == (30.0, 4, "setting differs: tier reduced")
@@ -202,7 +220,7 @@ def test_extensions_stand_below_and_none_is_dropped(ascal):
         replace(ROW, column="xview-v3", dataset="nw_ucla", split="xview-v3", fold=-1),
         replace(ROW, column="xview-v3-leakfree", dataset="nw_ucla", split="xview-v3-leakfree", fold=-1, tier="reduced"),
         replace(ROW, metric="kNN top-1", value=61.0),
-        replace(ROW, metric="class 3 top-1", value=20.0),
+        replace(ROW, metric="balanced accuracy", value=20.0),
         replace(ROW, labels="100%"),  # the same row and column at another use of labels is another cell
     ]
     table = compare("ascal", "Table V", rows)
@@ -213,7 +231,7 @@ def test_extensions_stand_below_and_none_is_dropped(ascal):
     assert len(single) == 5
     assert set(below["status"]) == {"extension"}
     assert line(below, column="xview-v3-leakfree")["note"] == "tier reduced"
-    assert set(compare("ascal", "Table V", rows, metrics=["class 3 top-1"])["metric"]) == {"class 3 top-1"}
+    assert set(compare("ascal", "Table V", rows, metrics=["balanced accuracy"])["metric"]) == {"balanced accuracy"}
     assert len(compare("ascal", "Table V", rows, metrics=["top-1"])) == len(table) - (below["metric"] != "top-1").sum()
 
 

@@ -14,8 +14,8 @@ import torch
 
 from skelkit import notebook, run
 from skelkit.evaluate.knn import KNN, beside_own, neighbours
-from skelkit.notebook import Lead
-from skelkit.readings import Question, answers, leads, over, printed
+from skelkit.evaluate.linear import Linear
+from skelkit.readings import Question, answers, differences, over, printed
 from skelkit.recipes import interskeleton
 from skelkit.recipes.experiment import Evaluation, Experiment
 from skelkit.report import panels
@@ -49,12 +49,12 @@ NAMES = ("ours", "none")
 ABOVE, ALIKE = [(62.0, 60.0), (64.0, 61.0), (66.0, 62.0)], [(50.0, 51.0), (52.0, 50.0)]
 
 
-def test_an_answer_has_the_verdict_and_the_lead_of_every_column() -> None:
+def test_an_answer_has_the_verdict_and_the_difference_of_every_column() -> None:
     rows, experiments = both({"a": ABOVE, "b": ALIKE})
     (sentence,), unanswered = answers([Question("Training", *NAMES, said="The paper: +5.")], rows, experiments)
     assert sentence == (
-        "**Training:** “ours” is above “none” in 1 of 2 columns (a: above it (+3.0 ± 2.5, n = 3); "
-        "b: not told apart from it (+0.5 ± 19.1, n = 2)). The paper: +5."
+        "**Training:** “ours” is above “none” in 1 of 2 columns (a: above it (+3.0 [+0.5, +5.5], 3 seeds); "
+        "b: not significantly different from it (+0.5 [-18.6, +19.6], 2 seeds)). The paper: +5."
     )
     assert unanswered == []
 
@@ -62,14 +62,17 @@ def test_an_answer_has_the_verdict_and_the_lead_of_every_column() -> None:
 def test_an_answer_of_one_column_is_told_without_counting_columns() -> None:
     rows, experiments = both({"a": ABOVE, "b": ALIKE})
     (sentence,), _ = answers([Question("Does it help?", *NAMES, column="b")], rows, experiments)
-    assert sentence == "**Does it help?** “ours” is not told apart from “none” (b: +0.5 ± 19.1, n = 2)."
+    assert (
+        sentence
+        == "**Does it help?** “ours” is not significantly different from “none” (b: +0.5 [-18.6, +19.6], 2 seeds)."
+    )
 
 
 def test_a_verdict_that_all_columns_share_is_told_once() -> None:
     rows, experiments = both({"a": ABOVE, "b": ABOVE})
     (sentence,), _ = answers([Question("Training", *NAMES)], rows, experiments)
-    lead = "+3.0 ± 2.5, n = 3"
-    assert sentence == f"**Training:** “ours” is above “none” in both columns (a: {lead}; b: {lead})."
+    found = "+3.0 [+0.5, +5.5], 3 seeds"
+    assert sentence == f"**Training:** “ours” is above “none” in both columns (a: {found}; b: {found})."
 
 
 def test_what_no_row_answers_is_named_with_its_columns() -> None:
@@ -86,14 +89,13 @@ def test_what_no_row_answers_is_named_with_its_columns() -> None:
 def test_a_question_looks_at_the_rows_of_its_own_table_alone() -> None:
     rows, experiments = both({"a": ABOVE})
     others = [replace(r, value=0.0) if r.row == "ours" else r for r in both({"a": ABOVE}, "U")[0]]
-    found = leads(Question("", *NAMES, "T"), [*rows, *others], [*experiments, *both({"c": ABOVE}, "U")[1]])
+    found = differences(Question("", *NAMES, "T"), [*rows, *others], [*experiments, *both({"c": ABOVE}, "U")[1]])
     assert {column: each.mean for column, each in found.items()} == {"a": pytest.approx(3.0)}
 
 
-def test_leads_over_several_rivals_begin_with_the_largest_and_leave_out_what_was_not_run() -> None:
+def test_differences_to_several_rivals_begin_with_the_largest_and_leave_out_what_was_not_run() -> None:
     rows = [row(name, "a", value) for name, value in (("ours", 60.0), ("near", 59.0), ("far", 40.0))]
-    experiments = [experiment(name, "a") for name in ("ours", "near", "far", "missing")]
-    found = over("ours", ["near", "far", "missing"], "a", rows, experiments)
+    found = over("ours", ["near", "far", "missing"], "a", rows)
     assert [(rival, each.mean) for rival, each in found.items()] == [("far", 20.0), ("near", 1.0)]
 
 
@@ -101,20 +103,6 @@ def test_what_a_paper_prints_of_two_rows_is_told_in_points_by_column() -> None:
     grid = pd.DataFrame({"a": [62.5, 60.0], "b": [50.0, 51.25]}, NAMES)
     assert printed(grid, *NAMES) == "The paper: +2.5 (a), -1.2 (b)."
     assert printed(grid, "ours", "nobody") == ""
-
-
-def test_the_lead_of_differences_is_student_s_and_one_difference_decides_nothing() -> None:
-    many, one, none = Lead.of([2.0, 3.0, 4.0]), Lead.of([5.0]), Lead.of([])
-    assert (many.mean, many.half) == (3.0, pytest.approx(4.303 / 3**0.5, rel=1e-3))
-    assert (one.verdict, str(one)) == ("not told apart from", "+5.0, of one seed")
-    assert (none.verdict, str(none)) == ("not compared with", "not run")
-
-
-def test_the_lead_of_shares_has_the_interval_of_drawing_clips() -> None:
-    found = Lead.of_shares(60.0, 50.0, 100)
-    assert found.mean == 10.0
-    assert found.half == pytest.approx(196 * (0.6 * 0.4 / 100 + 0.5 * 0.5 / 100) ** 0.5)
-    assert Lead.of_shares(float("nan"), 50.0, 100).verdict == "not compared with"
 
 
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -170,7 +158,11 @@ def test_features_are_at_hand_where_the_data_is_and_the_training_or_none_is_need
 
 def test_scores_of_networks_are_those_of_their_evaluations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKELKIT_STORE", str(tmp_path))
-    smoke = interskeleton.table6("synthetic", sets=(("X_IMG", "X_SEQ"),), tier="smoke")[-1].evaluation
+    *_, smoke = (
+        e.evaluation
+        for e in interskeleton.table6("synthetic", sets=(("X_IMG", "X_SEQ"),), tier="smoke")
+        if isinstance(e.evaluation.protocol, Linear)
+    )
     weights = interskeleton.untrained(smoke.weights)
     protocols = {"kNN top-1": KNN(), "top-1": smoke.protocol}
     found = notebook.scores({("random", name): (weights, name) for name in ("X_IMG", "X_SEQ")}, protocols)

@@ -123,7 +123,8 @@ def paper_length(dataset: str = "nw_ucla", widths: Sequence[float] = (1.0, 2.0),
     def cells(place: Place, pretrain: Pretrain) -> Cells:
         for width in widths:
             ours = pretrain(width=width, epochs=LENGTH)
-            for row, weights in {LONG.format(width): ours, f"random encoder {width:g}x": untrained(ours)}.items():
+            random = RANDOM if width == 1 else f"{RANDOM} {width:g}x"
+            for row, weights in {LONG.format(width): ours, random: untrained(ours)}.items():
                 yield _cell("Table 1", row, place.column), Evaluation(weights, _linear(dataset))
 
     return _experiments(dataset, None, cells, **options)

@@ -115,6 +115,7 @@ def table4(
         for source in sources:
             weights = finetuning(pretraining(source, "xsub"), place.split, dataset=dataset)
             yield _cell("Table 4", "This paper", setting(source).title, "100%"), Evaluation(weights, OwnClassifier())
+        yield _cell("Table 4", RANDOM, EVERY, "100%"), Evaluation(untrained(pretrain()), FLOOR)
 
     return _experiments(dataset, None, cells, **options)
 
@@ -156,14 +157,14 @@ def table6(
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:
         alone = [(name,) for name in REPRESENTATIONS if any(name in names for names in sets)]
+        for (name,) in alone:
+            random = Evaluation(untrained(pretrain(names=(name,))), _linear(dataset))
+            yield _cell("Table 6", RANDOM, _column(name, dataset, place)), random
         for names in (*alone, *sets):
             row = f"Intra ({names[0]} only)" if len(names) == 1 else f"Inter ({', '.join(names)})"
             for name in names:
                 evaluation = Evaluation(pretrain(names=names), _linear(dataset), name)
                 yield _cell("Table 6", row, _column(name, dataset, place)), evaluation
-        for (name,) in alone:
-            random = Evaluation(untrained(pretrain(names=(name,))), _linear(dataset))
-            yield _cell("Table 6", RANDOM, _column(name, dataset, place)), random
 
     return _experiments(dataset, _asked(dataset), cells, **options)
 
