@@ -85,7 +85,16 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     if evaluation.shuffled:
         rng = seeded(evaluation.weights.seed)
         train_labels = train_labels[torch.randperm(len(train_labels), generator=rng, device=rng.device)]
-    if isinstance(protocol, Linear | AugmentedLinear | KNN | CompressedKNN | Cluster):
+    if isinstance(protocol, AugmentedLinear):
+        encoders = [named(trained(evaluation.weights), evaluation.encoder)]
+        encoders += [named(trained(other), "") for other in evaluation.beside]
+        members, others = (torch.from_numpy(i).to(labels.device) for i in (prepared.split.train, prepared.split.test))
+        shown = prepared.resident, members[known], train_labels
+        asked_of = prepared.plain, others[asked], test_labels
+        rng = seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
+        protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
+        return augmented_linear(protocol, Joined(*encoders), shown, asked_of, classes, rng)
+    if isinstance(protocol, Linear | KNN | CompressedKNN | Cluster):
         found = [features(evaluation.weights, evaluation.encoder, evaluation.split, again=again)]
         found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
         train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
@@ -97,14 +106,7 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
             return cluster(protocol, ours, theirs, classes, evaluation.weights.seed)
         if isinstance(protocol, CompressedKNN):
             return compressed_knn(protocol, ours, theirs, classes, seeded(evaluation.weights.seed))
-        if isinstance(protocol, Linear):
-            return linear(protocol, ours, theirs, classes, seeded(evaluation.weights.seed))
-        encoders = [named(trained(evaluation.weights), evaluation.encoder)]
-        encoders += [named(trained(other), "") for other in evaluation.beside]
-        clips = prepared.resident, torch.from_numpy(prepared.split.train).to(labels.device)[known]
-        rng = seeded(evaluation.weights.seed)  # after the encoders, whose making draws numbers as well
-        protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
-        return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+        return linear(protocol, ours, theirs, classes, seeded(evaluation.weights.seed))
     if isinstance(protocol, Inpainting):
         test = torch.from_numpy(prepared.split.test)
         return inpainting(protocol, trained(evaluation.weights), prepared.plain, test, prepared.clips.skeleton)

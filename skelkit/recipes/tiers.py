@@ -89,6 +89,8 @@ def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
     if isinstance(protocol, Linear | AugmentedLinear):
         epochs = min(protocol.schedule.epochs, limits.linear_epochs)
         protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
+    if isinstance(protocol, AugmentedLinear):  # as long as the test clips, which a tier shortens as well
+        protocol = replace(protocol, steps=tuple(_fewer_frames(step, limits) for step in protocol.steps))
     if isinstance(protocol, CompressedKNN):
         protocol = replace(protocol, epochs=min(protocol.epochs, limits.linear_epochs))
     weights = _shorter(evaluation.weights, limits)
