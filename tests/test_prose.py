@@ -9,7 +9,7 @@ import pytest
 from skelkit import recipes
 from skelkit.data.counts import COUNTS
 from skelkit.report import pages, prose, results
-from skelkit.report.prose import CLASSES, EPOCHS
+from skelkit.report.prose import AUGMENTED, CLASSES, EPOCHS
 
 BEST, ONE_VIEW = "All augmentations", "Without MVS: All augmentations"
 LEAK_FREE = "NW-UCLA V3, leak-free"
@@ -54,6 +54,12 @@ def test_the_words_follow_from_the_interval(row: results.Row, ours: float, found
     rows = [replace(row, value=ours), replace(row, row=ONE_VIEW, value=50.0)]
     assert prose.prose("byol", rows).finding.endswith(f"viewpoints: {found}")
     assert ("why is open" in prose.prose("byol", rows).short) == ("loss" in found)
+
+
+def test_the_second_read_out_of_byol_is_a_table_that_the_recipe_and_the_rows_have() -> None:
+    assert recipes.byol.AUGMENTED == AUGMENTED
+    second = [r for r in results.read("byol") if r.table == AUGMENTED]
+    assert {r.row for r in second} >= {"Ours", "random encoder"}
 
 
 def test_rows_of_another_tier_do_not_enter(row: results.Row) -> None:
