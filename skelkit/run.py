@@ -31,7 +31,7 @@ from skelkit.evaluate.compression import CompressedKNN, compressed_knn
 from skelkit.evaluate.features import extract
 from skelkit.evaluate.inpainting import Inpainting, inpainting
 from skelkit.evaluate.knn import KNN, knn
-from skelkit.evaluate.linear import Linear, augmented_linear, linear
+from skelkit.evaluate.linear import AugmentedLinear, augmented_linear, linear
 from skelkit.evaluate.logistic import Logistic, logistic
 from skelkit.evaluate.metrics import Result, result
 from skelkit.files import SkelkitError, store_folder
@@ -88,9 +88,10 @@ def _count(evaluation: Evaluation, prepared: Prepared) -> int:
 
 def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again: bool) -> Result:
     weights, protocol = evaluation.weights, evaluation.protocol
+    classes, seed = len(prepared.clips.classes), weights.seed
     if isinstance(protocol, Inpainting):
-        test = torch.from_numpy(prepared.split.test)
-        return inpainting(protocol, trained(weights), prepared.plain, test, prepared.clips.skeleton)
+        every = torch.from_numpy(prepared.split.test)
+        return inpainting(protocol, trained(weights), prepared.plain, every, prepared.clips.skeleton)
     test, seen = asked(prepared), _seen_by_classifier(evaluation, prepared)
     labels, test_labels = prepared.resident.labels[seen], prepared.resident.labels[test]
     if isinstance(protocol, OwnClassifier):
@@ -99,13 +100,18 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
     if evaluation.shuffled:
         rng = seeded(weights.seed)
         labels = labels[torch.randperm(len(labels), generator=rng, device=rng.device)]
+    if isinstance(protocol, AugmentedLinear):
+        encoders = [named(trained(weights), evaluation.encoder), *(named(trained(w), "") for w in evaluation.beside)]
+        sides = [torch.from_numpy(index).to(labels.device) for index in (seen, test)]
+        rng = seeded(seed)  # after the encoders, whose making draws numbers as well
+        protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
+        shown, asked_of = (prepared.resident, sides[0], labels), (prepared.plain, sides[1], test_labels)
+        return augmented_linear(protocol, Joined(*encoders), shown, asked_of, classes, rng)
     found = [features(weights, evaluation.encoder, evaluation.split, again=again)]
     found += [features(other, "", evaluation.split, again=again) for other in evaluation.beside]
-    every = [torch.cat(side, 1) for side in zip(*found, strict=True)]
-    train_features = every[0][np.searchsorted(prepared.split.train, seen)]
-    test_features = every[1][np.searchsorted(prepared.split.test, test)]
-    ours, theirs = (train_features, labels), (test_features, test_labels)
-    classes, seed = len(prepared.clips.classes), weights.seed
+    train_features, test_features = (torch.cat(side, 1) for side in zip(*found, strict=True))
+    ours = train_features[np.searchsorted(prepared.split.train, seen)], labels
+    theirs = test_features[np.searchsorted(prepared.split.test, test)], test_labels
     match protocol:
         case KNN():
             return knn(protocol, ours, theirs, classes)
@@ -115,15 +121,7 @@ def _measure(evaluation: Evaluation, prepared: Prepared, history: History, again
             return cluster(protocol, ours, theirs, classes, seed)
         case CompressedKNN():
             return compressed_knn(protocol, ours, theirs, classes, seeded(seed))
-        case Linear():
-            return linear(protocol, ours, theirs, classes, seeded(seed))
-    encoders = [named(trained(weights), evaluation.encoder)]
-    encoders += [named(trained(other), "") for other in evaluation.beside]
-    rng = seeded(seed)  # after the encoders, whose making draws numbers as well
-    protocol = replace(protocol, steps=fitted(protocol.steps, prepared.clips.skeleton))
-    members = torch.from_numpy(seen).to(labels.device)
-    clips = prepared.resident.labelled(members, labels), members
-    return augmented_linear(protocol, Joined(*encoders), clips, theirs, classes, rng)
+    return linear(protocol, ours, theirs, classes, seeded(seed))
 
 
 def asked(prepared: Prepared) -> np.ndarray:

@@ -321,6 +321,37 @@ def test_a_clip_shorter_than_the_crop_goes_on_in_a_loop_first(rng: Generator) ->
     assert found[0, 0, :, 0, 0].tolist() == [float(k % 5) for k in range(64)]
 
 
+def test_a_crop_of_padded_clips_is_one_of_each_clips_own_frames(rng: Generator) -> None:
+    """Of 200 frames a crop of 64 to 200, of 70 one of 64 to 70, of 30 all: the released code's length, clip by clip."""
+    lengths = torch.tensor([200, 70, 30]).repeat(2000)
+    step = CropResize(least=64, frames=800)
+    place = step.sample(torch.Size([6000, 3, 300, 5, 1]), rng, lengths)
+    start, length = place[:, 0], (place[:, -1] - place[:, 0] + 1).round()
+    assert (start + length <= lengths).all()
+    for own, least in ((200, 64), (70, 64), (30, 30)):
+        assert (length[lengths == own].min(), length[lengths == own].max()) == (least, max(own - 1, least))
+    assert not start[lengths == 30].any()
+
+
+def test_padding_never_gets_into_a_crop_and_its_amount_decides_nothing(rng: Generator) -> None:
+    x, lengths = some_clips(4, 90), torch.tensor([90, 64, 20, 1])
+    padded = torch.where(torch.arange(90) < lengths[:, None], 1.0, 0.0)[:, None, :, None, None] * x.abs().clamp(min=1)
+    steps = (CropResize(least=8, frames=16), Shear(limit=0.0))
+    found = augment(padded, steps, Generator().manual_seed(3), lengths)
+    assert found.shape[2] == 16
+    assert (found >= 1).all()
+    longer = torch.cat([padded, torch.zeros_like(padded)], 2)
+    assert torch.equal(augment(longer, steps, Generator().manual_seed(3), lengths), found)
+    short = augment(padded[:, :, :90], (CropResize(least=8, frames=16),), Generator().manual_seed(3))
+    assert (short == 0).any()  # who is not told the lengths crops the padding as well
+
+
+def test_clips_without_padding_are_cropped_as_if_no_lengths_were_given() -> None:
+    x, step = some_clips(5, 40), CropResize(0.2, least=9, frames=12)
+    told = augment(x, (step,), Generator().manual_seed(0), torch.full((5,), 40))
+    assert torch.equal(told, augment(x, (step,), Generator().manual_seed(0)))
+
+
 def test_the_middle_crop_of_the_test_clips_is_resample() -> None:
     """By hand: 95 % of 100 frames from the second on; crop-resize draws what `Resample` fixes."""
     place = CropResize(shortest=1.0, frames=64).sample(torch.Size([1, 3, 95, 1, 1]), Generator())

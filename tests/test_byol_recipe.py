@@ -54,8 +54,9 @@ def test_extensions_use_the_printed_rows_or_say_what_else_they_are() -> None:
     extensions = [e for e in byol.extensions() if e.cell.table != SHUFFLED and e not in long]
     assert {e.tier for e in extensions} == {"reduced"}
     rows = {(e.cell.table, e.cell.row) for e in extensions} - {(table, row) for table, row, *_ in printed()}
-    augmented = {byol.AUGMENTED.format(row) for row in ("Ours", *UNTRAINED)}
-    assert {row for _, row in rows} == UNTRAINED | augmented | {byol.LONGER, "Ours 1x"}
+    augmented = {row for table, row in rows if table == byol.AUGMENTED}
+    assert augmented == {"Ours", *UNTRAINED}
+    assert {row for table, row in rows if table != byol.AUGMENTED} == UNTRAINED | {byol.LONGER, "Ours 1x"}
     assert {table for table, row in rows if row == "Ours 1x"} == {"Table 3"}  # its teacher is as wide as its student
 
 
@@ -89,7 +90,7 @@ def test_cross_subject_comes_last_but_for_the_papers_length_and_tables_1_to_3_an
     late = [e.cell.column.startswith("NW-UCLA CS") for e in extensions]
     assert late == sorted(late)
     tables = {e.cell.table for e, last in zip(extensions, late, strict=True) if last}
-    assert tables == {f"Table {n}" for n in (1, 2, 3, 6)} | {SHUFFLED}
+    assert tables == {f"Table {n}" for n in (1, 2, 3, 6)} | {byol.AUGMENTED, SHUFFLED}
     assert not any(e.cell.column == "NW-UCLA CS" for e in byol.equal_steps("nw_ucla"))
 
 
@@ -147,6 +148,7 @@ def test_linear_evaluation_is_that_of_sec_4_3_and_ours_on_small_sets_is_the_cach
     (ours,) = {e.evaluation.protocol for e in byol.table2("nw_ucla")}
     assert isinstance(ours, Linear)
     assert ours.standardise
+    assert {e.evaluation.protocol for e in byol.augmented("nw_ucla")} == {paper}
 
 
 @pytest.mark.parametrize(("share", "epochs"), [(0.01, 100), (0.05, 20), (0.1, 10)])

@@ -211,6 +211,16 @@ def test_weights_start_evenly_up_to_the_limit_that_is_given() -> None:
     assert built(BiGRU(16, 2)).first[0].weight_hh_l0.abs().max() > 0.2  # torch's own: 1 / 4
 
 
+def test_by_xaviers_rule_a_matrix_starts_evenly_up_to_its_sizes_limit_and_a_bias_as_torch_has_it() -> None:
+    """30 inputs (5 joints, 3 axes, 2 persons) and 3 x 16 gates: sqrt(6 / 78); recurrent: sqrt(6 / 64)."""
+    encoder = built(BiGRU(16, 1, initial="xavier"))
+    inputs = encoder.first[0].weight_ih_l0.shape[1]
+    for gru in (encoder.first[0], encoder.second[0]):
+        assert 0.95 < gru.weight_ih_l0.abs().max() / (6 / (48 + inputs)) ** 0.5 <= 1
+        assert 0.95 < gru.weight_hh_l0.abs().max() / (6 / (48 + 16)) ** 0.5 <= 1
+        assert 0.2 < gru.bias_hh_l0.abs().max() <= 1 / 4
+
+
 def test_a_frame_is_read_in_the_order_joint_axis_person() -> None:
     """By hand: a unit that looks at input 35 = (joint 5, axis 2, person 1) only, 5 x 6 + 2 x 2 + 1, and whose gates
     stand half open, says tanh(x) / 2 after one frame."""

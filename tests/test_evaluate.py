@@ -18,8 +18,8 @@ from torch.testing import assert_close
 from skelkit.augment import CropResize, Reverse, augment
 from skelkit.data.clips import Clips
 from skelkit.data.skeleton import SBU
-from skelkit.data.views import DataSpec, Resident, View, Whole
-from skelkit.evaluate.features import extract
+from skelkit.data.views import DataSpec, Resample, Resident, View, Whole
+from skelkit.evaluate.features import extract, standardised
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.knn import neighbours as nearest
 from skelkit.evaluate.linear import AugmentedLinear, Linear, augmented_linear, linear
@@ -368,6 +368,64 @@ def test_retrieval_is_the_class_of_the_one_nearest_neighbour() -> None:
     assert found.scores["kNN top-1"] == pytest.approx(100 * hits.float().mean().item())
 
 
+# ---- standardised features
+
+
+def test_standardised_features_by_hand() -> None:
+    """Mean 2 and standard deviation 2 of 0, 2, 4; the second dimension is constant, whatever the others have there."""
+    train = torch.tensor([[0.0, 7.0], [2.0, 7.0], [4.0, 7.0]])
+    found, other, none = standardised(train, torch.tensor([[5.0, 9.0]]), train[:0])
+    assert found.tolist() == [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    assert other.tolist() == [[1.5, 0.0]]
+    assert none.shape == (0, 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(2, 40), d=st.integers(1, 6), exponent=st.integers(-60, 60), seed=st.integers(0, 99))
+def test_standardised_features_equal_a_naive_loop_and_have_no_scale(n: int, d: int, exponent: int, seed: int) -> None:
+    train, other = draw(n, d, seed=seed) + 3, draw(4, d, seed=seed + 1)
+    found = standardised(train, other)
+    for side, given_ in zip(found, (train, other), strict=True):
+        for column in range(d):
+            values = train[:, column].double().tolist()
+            mean = sum(values) / n
+            spread = (sum((value - mean) ** 2 for value in values) / (n - 1)) ** 0.5
+            expected = [(value - mean) / spread for value in given_[:, column].double().tolist()]
+            np.testing.assert_allclose(side[:, column], expected, rtol=1e-5, atol=1e-6)
+    scaled = standardised(train * 2.0**exponent, other * 2.0**exponent)
+    assert all(torch.equal(a, b) for a, b in zip(scaled, found, strict=True))
+
+
+@pytest.mark.parametrize("scale", [1e-7, 3e-3, 1e7])
+def test_another_scale_gives_the_same_features_up_to_rounding(scale: float) -> None:
+    train, other = draw(30, 5), draw(8, 5, seed=1)
+    for a, b in zip(standardised(train * scale, other * scale), standardised(train, other), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+    assert standardised(train * scale)[0].std(0).tolist() == pytest.approx([1.0] * 5)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+def test_a_dimension_that_only_rounding_moves_becomes_0_and_one_that_little_moves_does_not(scale: float) -> None:
+    constant = torch.full((20, 1), 0.1) * (1 + 2.0**-23 * draw(20, 1).round())
+    little = 0.1 + 1e-5 * draw(20, 1)
+    found, other = standardised(scale * torch.cat([constant, little], 1), scale * torch.ones(3, 2))
+    assert constant.std() > 0
+    assert not found[:, 0].any()
+    assert not other[:, 0].any()
+    assert found[:, 1].std().item() == pytest.approx(1)
+
+
+def test_one_training_clip_and_features_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(SkelkitError, match="1 training clips have no standard deviation; give two or more"):
+        standardised(draw(1, 3))
+    bad = draw(4, 3)
+    bad[1, 2] = torch.nan
+    with pytest.raises(SkelkitError, match="1 of 4 training clips hold NaN or infinity"):
+        standardised(bad)
+    with pytest.raises(SkelkitError, match="1 of 4 other clips hold NaN or infinity"):
+        standardised(draw(5, 3), bad)
+
+
 # ---- linear evaluation with augmentation
 
 
@@ -401,8 +459,8 @@ def posed(n: int = 21, frames: int = 12) -> Resident:
 def augmented(protocol: AugmentedLinear, data: Resident, encoder: nn.Module, seed: int = 0) -> Result:
     train, test = torch.arange(15), torch.arange(15, 21)
     torch.manual_seed(seed)
-    known = extract(encoder, data, test), data.labels[test]
-    return augmented_linear(protocol, encoder, (data, train), known, 3, Generator().manual_seed(seed))
+    sides = ((data, side, data.labels[side]) for side in (train, test))
+    return augmented_linear(protocol, encoder, *sides, 3, Generator().manual_seed(seed))
 
 
 def test_thokers_schedule_by_hand_drops_to_a_tenth_after_50_and_70_of_80_epochs() -> None:
@@ -453,12 +511,12 @@ def test_augmented_evaluation_of_one_step_by_hand() -> None:
         "columns": {"label": (sign < 0).long().numpy()},
     }
     data = Resident(Clips.from_arrays(x.flatten(0, 1).numpy(), np.arange(6) * 2, **known), View(2))
-    test = extract(Flat(), data, torch.arange(2, 5)), data.labels[2:]
+    train, test = ((data, side, data.labels[side]) for side in torch.arange(5).split([2, 3]))
     backwards = AugmentedLinear((Reverse(p=1.0),), schedule=Steps(1))
-    found = augmented_linear(backwards, Flat().eval(), (data, torch.arange(2)), test, 2, Generator().manual_seed(0))
+    found = augmented_linear(backwards, Flat(), train, test, 2, Generator().manual_seed(0))
     assert found.confusion == [[0, 2], [1, 0]]
     forwards = replace(backwards, steps=())
-    found = augmented_linear(forwards, Flat().eval(), (data, torch.arange(2)), test, 2, Generator().manual_seed(0))
+    found = augmented_linear(forwards, Flat(), train, test, 2, Generator().manual_seed(0))
     assert found.confusion == [[2, 0], [0, 1]]
 
 
@@ -469,8 +527,8 @@ def test_augmented_evaluation_ignores_the_order_of_the_clips() -> None:
 
     def found(members: Tensor, asked: Tensor) -> Result:
         torch.manual_seed(0)
-        known = extract(encoder, data, asked), data.labels[asked]
-        return augmented_linear(protocol, encoder, (data, members), known, 3, Generator().manual_seed(0))
+        sides = ((data, side, data.labels[side]) for side in (members, asked))
+        return augmented_linear(protocol, encoder, *sides, 3, Generator().manual_seed(0))
 
     assert found(train, test) == found(train, test.flip(0)) == found(train.flip(0), test)
 
@@ -484,6 +542,31 @@ def test_every_epoch_encodes_the_training_clips_anew_and_the_test_clips_once_as_
     means = [shown.mean((1, 2, 3, 4)).sort().values for shown in epochs]  # the order is drawn as well
     assert not torch.equal(means[0], means[1])
     assert not torch.equal(means[1], means[2])
+
+
+def test_training_clips_of_another_length_than_the_test_clips_are_refused() -> None:
+    """A crop that keeps the training view's length, and a test view of its own; one that says the length is taken."""
+    data, encoder, (train, test) = posed(), Flat(), torch.arange(21).split([15, 6])
+    plain = data.through(Resample(8))
+    sides = (data, train, data.labels[train]), (plain, test, data.labels[test])
+
+    def found(protocol: AugmentedLinear) -> Result:
+        return augmented_linear(protocol, encoder, *sides, 3, Generator().manual_seed(0))
+
+    with pytest.raises(
+        SkelkitError, match=r"training clips of 12 frames and test clips of 8; .* CropResize\(frames=8\)"
+    ):
+        found(AugmentedLinear(schedule=Steps(1)))
+    found(AugmentedLinear((CropResize(shortest=0.5, frames=8),), schedule=Steps(1)))
+
+
+def test_the_classifier_learns_the_labels_that_are_given() -> None:
+    """Shuffled ones, say: they are not read off the clips."""
+    data, (train, test) = posed(), torch.arange(21).split([15, 6])
+    other = (data, train, (data.labels[train] + 1) % 3)
+    protocol = AugmentedLinear(steps=(), schedule=Steps(15))
+    known = augmented_linear(protocol, Flat(), other, (data, test, data.labels[test]), 3, Generator().manual_seed(0))
+    assert known.scores["top-1"] == 0
 
 
 def test_the_encoder_stays_as_it_is_and_separable_classes_are_separated() -> None:

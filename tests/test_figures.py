@@ -34,7 +34,9 @@ DRAWINGS: dict[str, Callable] = {
     "gallery": lambda: figures.gallery({"original": CLIP, "reverse": CLIP[::-1]}, KINECT_V2, frames=3),
     "curves": lambda: figures.curves(RUNS, "epoch", "loss", "method", "Loss", ylabel="loss (nats)"),
     "log curves": lambda: figures.curves(RUNS, "epoch", "loss", "method", "Loss", log=True),
-    "bars": lambda: figures.bars(ACCURACIES, "fold", "accuracy", "row", "Table V", ylabel="top-1 (%)", lines={"no network": 55.0}),
+    "bars": lambda: figures.bars(
+        ACCURACIES, "fold", "accuracy", "row", "Table V", ylabel="top-1 (%)", lines={"no network": 55.0}
+    ),
     "matrix": lambda: figures.matrix(PAIRS, "Fig. 10", "top-1 (%)", xlabel="second", ylabel="first"),
     "tsne": lambda: figures.tsne(POINTS, LABELS, [f"class {i}" for i in range(12)], "t-SNE"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from tiny import clips_of, resident_of
 from torch import Generator, Tensor, nn
 
-from skelkit.augment import Shear, augment
+from skelkit.augment import CropResize, Shear, augment
 from skelkit.data.views import Batch, DataSpec
 from skelkit.files import SkelkitError
 from skelkit.methods import build
@@ -54,6 +55,13 @@ def embeddings(method: Any, x: Tensor, who: str) -> dict[str, np.ndarray]:
     encode = {name: nn.Sequential(method.query[name], method.heads[name]) for name in method.query}
     chosen = encode if who == "query" else {name: key.module for name, key in method.keys.items()}
     return {name: unit(module(x)) for name, module in chosen.items()}
+
+
+def test_crops_are_of_a_clips_own_frames_whatever_padding_follows_them() -> None:
+    given, config = batch(), replace(CONFIG, steps=(CropResize(0.3, frames=5),))
+    longer = replace(given, clips=torch.cat([given.clips, torch.zeros_like(given.clips)], 2))
+    losses = [method_of(config=config).loss(b, Generator().manual_seed(1))["loss"] for b in (given, longer)]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("names", ["SEQ", "SEQ IMG", "SEQ IMG STG"])

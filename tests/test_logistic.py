@@ -82,5 +82,5 @@ def test_fewer_clips_than_folds_are_refused_in_one_line(rng: Generator) -> None:
 def test_features_that_are_not_finite_are_refused_in_one_line(rng: Generator, side: int) -> None:
     sides = [clouds(30, rng), clouds(30, rng)]
     sides[side][0][3, 1] = float("nan")
-    with pytest.raises(SkelkitError, match="features are not finite"):
+    with pytest.raises(SkelkitError, match="hold NaN or infinity"):
         logistic(Logistic(), sides[0], sides[1], 3, 0)

@@ -18,11 +18,14 @@ from torch import Generator
 
 import skelkit
 from skelkit import store
+from skelkit.augment import CropResize
 from skelkit.data.skeleton import KINECT_V2
-from skelkit.data.views import DataSpec
+from skelkit.data.views import DataSpec, Resample, Whole
 from skelkit.evaluate.knn import KNN
+from skelkit.evaluate.linear import AugmentedLinear
 from skelkit.files import SkelkitError
 from skelkit.methods import build
+from skelkit.models.gru import BiGRU
 from skelkit.models.representations import Representations
 from skelkit.recipes import (
     PAPERS,
@@ -39,10 +42,11 @@ from skelkit.recipes import (
     sesar_settings,
     tiers,
 )
-from skelkit.recipes.experiment import Evaluation, Experiment, Tier
+from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
 from skelkit.report.results import SHUFFLED, Row
+from skelkit.train import Steps
 
 EVERY_TABLE = [(paper, table) for paper, recipe in PAPERS.items() for table in recipe.TABLES]
 every_table = pytest.mark.parametrize(("paper", "table"), EVERY_TABLE)
@@ -388,6 +392,49 @@ def test_at_no_tier_of_inter_skeleton_contrast_is_a_queue_smaller_than_the_batch
             weights = weights.start or weights
             if hasattr(weights.method, "queue"):
                 assert weights.method.queue >= min(weights.training.batch, weights.data.clips or weights.training.batch)
+
+
+def test_the_released_variant_of_inter_skeleton_contrast_crops_a_clips_own_frames_before_it_stretches_them() -> None:
+    for table in ("1", "2", "4", "5", "7", "9"):
+        for e in interskeleton.TABLES[f"Table {table}"]("ntu60", variant="official"):
+            weights: Weights | None = e.evaluation.weights
+            while weights is not None:
+                assert weights.data.view == Whole(300)
+                assert weights.data.eval_view == Resample(64, share=0.95)
+                first = weights.method.steps[0]
+                assert (first.frames, first.least) in {(64, 64), (64, 1)}
+                assert (first.least == 64) == (first.shortest < 1)
+                weights = weights.start
+            if isinstance(e.evaluation.protocol, AugmentedLinear):
+                assert e.evaluation.protocol.steps == (CropResize(0.5, least=64, frames=64),)
+    (paper,) = {e.evaluation.protocol for e in interskeleton.table1("ntu60")}
+    assert paper.steps == (CropResize(0.5, frames=64),)
+    assert at_tier(interskeleton.table1("ntu60")[0], "smoke").evaluation.protocol.steps[0].frames == 12
+
+
+def test_the_released_epochs_and_start_of_inter_skeleton_contrast_are_those_of_its_script_and_builder() -> None:
+    def schedule(dataset: str, split: str) -> Steps:
+        found = interskeleton.pretraining(dataset, split, variant="official").training.schedule
+        assert isinstance(found, Steps)
+        return found
+
+    for dataset, split, epochs, drop in (("ntu60", "xview", 451, 351), ("ntu120", "xset", 351, 251)):
+        steps = schedule(dataset, split)
+        rates = [steps.rate(epoch) for epoch in range(epochs)]
+        assert steps.epochs == epochs
+        assert rates == pytest.approx([1] * drop + [0.1] * (epochs - drop))
+    assert schedule("pku_mmd1", "xsub") == interskeleton.pretraining("pku_mmd1", "xsub").training.schedule
+    assert interskeleton.pretraining("ntu120", "xset").training.schedule == Steps(450, drops=(7 / 9,))
+    for dataset, width in (("ntu60", 1024), ("nw_ucla", 512)):
+        encoders = dict(interskeleton.pretraining(dataset, "xsub", variant="official").encoder.encoders)
+        assert encoders["X_SEQ"] == BiGRU(width, directions="two forward", initial="xavier")
+
+
+def test_table_10_puts_features_beside_each_other_by_the_read_out_of_its_other_rows() -> None:
+    for dataset in ("ntu60", "nw_ucla"):
+        table = interskeleton.table10(dataset)
+        assert len({e.evaluation.protocol for e in table}) == 1
+        assert sum(bool(e.evaluation.beside) for e in table) == 3
 
 
 def test_where_synthetic_clips_stand_in_an_evaluation_has_no_split_of_the_data_set_s_own() -> None:

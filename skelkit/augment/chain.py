@@ -25,15 +25,23 @@ class Augmentation(Protocol):
 
 
 def augment(
-    x: Float[Tensor, "b 3 t v m"], steps: Sequence[Augmentation], rng: Generator
+    x: Float[Tensor, "b 3 t v m"],
+    steps: Sequence[Augmentation],
+    rng: Generator,
+    lengths: Int[Tensor, " b"] | None = None,
 ) -> Float[Tensor, "b 3 t2 v m"]:
     """Apply the steps in their order, each with freshly sampled parameters for every clip.
 
     Only a step that says so (`CropResize`) changes the number of frames. Coordinates stay in 32 bit under autocast.
+    lengths: how many of each clip's first frames are real; a step that crops (`crops_lengths`) then leaves the padding
+    out, and all frames that it gives are real. None: all frames are real.
     """
     with torch.autocast(x.device.type, enabled=False):
         for step in steps:
-            x = step.apply(x, step.sample(x.shape, rng))
+            if lengths is not None and getattr(step, "crops_lengths", False):
+                x, lengths = step.apply(x, step.sample(x.shape, rng, lengths)), None  # type: ignore[call-arg]
+            else:
+                x = step.apply(x, step.sample(x.shape, rng))
     return x
 
 

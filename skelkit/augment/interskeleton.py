@@ -7,9 +7,10 @@ Pose augmentation (Eq. 1) is `Shear`; the spatio-temporal augmentation (Eq. 4) i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from skelkit.augment.chain import coin, linear_map, some, uniform
@@ -55,10 +56,13 @@ class JointJitter:
 class CropResize:
     """Cut a random part out of a clip and stretch it over the frames again (Thoker et al. 2021, Eq. 3).
 
-    T is the number of frames that come in, so that what a clip is brought to first decides what a crop can see: all of
-    it (`Resample`), or a clip that goes on in a loop (`View(fill="loop")`), as the released code makes of short ones.
+    T is the number of real frames that come in, so that what a clip is brought to first decides what a crop can see:
+    all of it, stretched (`Resample`) or in its own frames (`Whole`, as the released code), or a clip that goes on in a
+    loop (`View(fill="loop")`).
     """
 
+    crops_lengths: ClassVar[bool] = True
+    """`sample` takes each clip's length, and leaves the padding after it out."""
     shortest: float = 0.1
     """l_min: the crop's share of the frames is drawn from U[shortest, 1]."""
     least: int = 1
@@ -66,16 +70,20 @@ class CropResize:
     frames: int | None = None
     """So many frames come out (the paper: 64); None is as many as came in."""
 
-    def sample(self, shape: torch.Size, rng: Generator) -> Float[Tensor, "b t2"]:
+    def sample(
+        self, shape: torch.Size, rng: Generator, lengths: Int[Tensor, " b"] | None = None
+    ) -> Float[Tensor, "b t2"]:
         """The place in the clip of each new frame; between two frames it is blended.
 
-        Raises SkelkitError where l_min is not a share.
+        lengths: T of each clip, where padding follows it; None: all t frames are real. Raises SkelkitError where l_min
+        is not a share.
         """
         if not 0 < self.shortest <= 1:
             raise SkelkitError(f"crop-resize: shortest = {self.shortest:g} is no share of a clip; give one in (0, 1]")
         b, _, t, _, _ = shape
-        length = (uniform((b,), self.shortest, 1.0, rng) * t).floor().clamp(max(1, min(self.least, t)), t)
-        start = (uniform((b,), 0.0, 1.0, rng) * (t - length + 1)).floor().minimum(t - length)
+        real = torch.full((b,), float(t), device=rng.device) if lengths is None else lengths.float()
+        length = (uniform((b,), self.shortest, 1.0, rng) * real).floor().clamp(min=max(1, self.least)).minimum(real)
+        start = (uniform((b,), 0.0, 1.0, rng) * (real - length + 1)).floor().minimum(real - length)
         return spread_over(start, length, self.frames or t)
 
     def apply(self, x: Float[Tensor, "b 3 t v m"], place: Float[Tensor, "b t2"]) -> Float[Tensor, "b 3 t2 v m"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -42,6 +42,11 @@ class View:
     crop: Literal["first", "centre"] = "first"
     """Which frames of a longer clip: the first, or those in its middle. Random ones belong to augmentation."""
 
+    @property
+    def pads(self) -> bool:
+        """Whether frames of zeros may follow a clip's own."""
+        return self.fill == "zeros"
+
     def positions(self, lengths: Int[Tensor, " b"]) -> Int[Tensor, "b t"]:
         """The frame of the clip at each time step; -1 stands for an all-zero frame."""
         time = torch.arange(self.frames, device=lengths.device).expand(len(lengths), -1)
@@ -72,6 +77,8 @@ class Resample:
     corners: bool = False
     """Whether the first and last frame are met exactly. Without (as in the released code, and in torch's `interpolate`)
     new frame k lies at (k + 1/2) length / frames - 1/2, held within the clip."""
+    pads: ClassVar[bool] = False
+    """See `View.pads`."""
 
     def positions(self, lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t"]:
         """The place in the clip at each time step; between two frames it is blended."""
@@ -101,6 +108,8 @@ class Whole:
 
     frames: int = 300
     """Longer clips are cut to so many first frames: a bound on memory, above every clip that matters."""
+    pads: ClassVar[bool] = True
+    """See `View.pads`."""
 
     def __post_init__(self) -> None:
         if self.frames < 1:
@@ -181,13 +190,12 @@ class Resident:
         other.view = view
         return other
 
-    def labelled(self, known: Int[Tensor, " n"], labels: Int[Tensor, " n"] | None = None) -> Resident:
-        """The same clips, in the same memory, of which only those of an index have labels (their own, or the given
-        ones); the others' are -1."""
+    def labelled(self, known: Int[Tensor, " n"]) -> Resident:
+        """The same clips, in the same memory, of which only those of an index have labels; the others' are -1."""
         other = copy.copy(self)
-        known = known.to(self.device)
         other.labels = torch.full_like(self.labels, -1)
-        other.labels[known] = self.labels[known] if labels is None else labels
+        known = known.to(self.device)
+        other.labels[known] = self.labels[known]
         return other
 
     def clips(self, index: Int[Tensor, " b"]) -> Float[Tensor, "b 3 t v m"]:

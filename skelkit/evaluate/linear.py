@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from skelkit.augment import Augmentation, CropResize, augment, check_places
 from skelkit.data.views import Resident
+from skelkit.evaluate.features import extract, standardised
 from skelkit.evaluate.metrics import Result, result, top_k
 from skelkit.files import SkelkitError
 from skelkit.models.heads import linear_classifier
@@ -30,16 +31,17 @@ class Linear:
     batch: int = 32
     """Clips a step; the last batch of an epoch may be smaller."""
     standardise: bool = False
-    """Give each dimension mean 0 and standard deviation 1 over the training clips first, so that the scale of the
-    features does not decide how far the classifier gets."""
+    """Give each dimension mean 0 and standard deviation 1 over the training clips first (`features.standardised`), so
+    that the scale of the features does not decide how far the classifier gets."""
 
 
 @dataclass(frozen=True)
 class AugmentedLinear:
     """The frozen encoder sees the training clips augmented anew in every epoch, and the test clips as they are.
 
-    Schedule and crop are those of the released code of Thoker et al. 2021, whose paper leaves them to a supplement.
-    `Linear` with the same optimiser, schedule and batch is its shortcut: it encodes unaugmented clips once.
+    Both reach it at the same number of frames, so a crop (`CropResize`) has to say that of the test clips. Schedule
+    and crop are those of the released code of Thoker et al. 2021, whose paper leaves them to a supplement. `Linear`
+    with the same optimiser, schedule and batch is its shortcut: it encodes unaugmented clips once.
     """
 
     steps: tuple[Augmentation, ...] = (CropResize(shortest=0.5),)
@@ -65,35 +67,46 @@ def linear(
     """
     features, labels = train
     if protocol.standardise:
-        mean, scale = features.mean(0), features.std(0) + 1e-6  # a dead dimension stays 0
-        features, test = (features - mean) / scale, ((test[0] - mean) / scale, test[1])
+        features, asked = standardised(features, test[0])
+        test = asked, test[1]
     return _fit(protocol, lambda chosen: features[chosen], labels, test, classes, rng)
 
 
 def augmented_linear(
     protocol: AugmentedLinear,
     encoder: nn.Module,
-    train: tuple[Resident, Int[Tensor, " n"]],
-    test: tuple[Float[Tensor, "k d"], Int[Tensor, " k"]],
+    train: tuple[Resident, Int[Tensor, " n"], Int[Tensor, " n"]],
+    test: tuple[Resident, Int[Tensor, " k"], Int[Tensor, " k"]],
     classes: int,
     rng: Generator,
 ) -> Result:
     """As `linear`, but encode the training clips, augmented anew, in every epoch; the encoder is in evaluation mode.
 
-    train: the clips, and which of them train. test: their features, of unaugmented clips, and labels. rng: on the
-    clips' device; it draws the order and the augmentations. Raises SkelkitError where the encoder reads lengths and a
-    step moves frames.
+    train, test: the clips as the encoder sees them, which of them train or are asked about, and the labels of these.
+    The test clips are encoded once, as they are. rng: on the clips' device; it draws the order and the augmentations.
+    Raises SkelkitError where the encoder reads lengths and a step moves frames of padded clips, and where training
+    clips reach the encoder at another number of frames than they would as test clips.
     """
-    data, members = train
-    check_places(protocol.steps, encoder)
+    (data, members, labels), (plain, asked, answers) = train, test
+    cropped = bool(protocol.steps) and getattr(protocol.steps[0], "crops_lengths", False)
+    padded = data.view.pads and not cropped
+    if padded:
+        check_places(protocol.steps, encoder)
 
     @torch.no_grad()
     def encoded(chosen: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
-        clips = augment(data.clips(members[chosen]), protocol.steps, rng)
-        return encode(encoder, clips, data.real(members[chosen])).float()
+        index = members[chosen]
+        lengths = data.real(index)
+        clips = augment(data.clips(index), protocol.steps, rng, lengths)
+        tested = plain.view.positions(data.lengths[index]).shape[1]
+        if clips.shape[2] != tested:
+            raise SkelkitError(
+                f"linear evaluation: the encoder sees training clips of {clips.shape[2]} frames and test clips of "
+                f"{tested}; give both the same number, by the view or by CropResize(frames={tested})"
+            )
+        return encode(encoder, clips, lengths if padded else None).float()
 
-    encoder.eval()
-    return _fit(protocol, encoded, data.labels[members], test, classes, rng)
+    return _fit(protocol, encoded, labels, (extract(encoder, plain, asked), answers), classes, rng)
 
 
 def _fit(

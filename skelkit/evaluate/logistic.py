@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from skelkit.evaluate.features import standardised
 from skelkit.evaluate.metrics import Result, result
 from skelkit.files import SkelkitError
 
@@ -19,7 +20,8 @@ class Logistic:
     """scikit-learn's multinomial logistic regression on standardised features.
 
     It has no learning rate, no number of epochs and no batch size, so that the scale of the features and the number of
-    clips decide nothing. Standardisation and regression see the training clips alone, in the folds too.
+    clips decide nothing. `standardised` makes dimensions that are constant up to rounding 0; within the folds the
+    others are standardised once more, by the clips that train there.
     """
 
     strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -46,26 +48,22 @@ def logistic(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x, y = train[0].cpu().double().numpy(), train[1].cpu().numpy()
-    _check(protocol, x, y, test[0])
-    size = np.abs(x).max() or 1.0  # StandardScaler takes a variance below 1e-15 for none
+    y = train[1].cpu().numpy()
+    _check(protocol, y)
+    x, asked = (side.cpu().double().numpy() for side in standardised(train[0], test[0]))
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     folds = StratifiedKFold(protocol.folds, shuffle=True, random_state=seed)
     search = GridSearchCV(model, {"logisticregression__C": protocol.strengths}, cv=folds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a weakly regularised fit that separates the clips
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        search.fit(x / size, y)
+        search.fit(x, y)
     scores = np.zeros((len(test[0]), classes), np.float32)
-    scores[:, search.classes_] = search.predict_proba(test[0].cpu().double().numpy() / size)
+    scores[:, search.classes_] = search.predict_proba(asked)
     return result(torch.from_numpy(scores).to(test[1].device), test[1], [], "logistic")
 
 
-def _check(protocol: Logistic, x: np.ndarray, y: np.ndarray, test: Tensor) -> None:
-    if not (np.isfinite(x).all() and test.isfinite().all()):
-        raise SkelkitError(
-            "logistic regression: the features are not finite; look for the training that made them, or check the data"
-        )
+def _check(protocol: Logistic, y: np.ndarray) -> None:
     if len(np.unique(y)) < 2:
         raise SkelkitError("logistic regression: the training clips are of one class; choose a split with two or more")
     most = int(np.bincount(y).max())

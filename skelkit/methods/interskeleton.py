@@ -65,8 +65,8 @@ class InterSkeleton(nn.Module):
 
     def loss(self, batch: Batch, rng: Generator) -> Losses:
         """The sum of Eq. 7 and 8 over the ordered pairs of representations, under the one group "loss"."""
-        x_q = augment(batch.clips, self.steps, rng)
-        x_k = augment(batch.clips, self.steps, rng)
+        x_q = augment(batch.clips, self.steps, rng, batch.lengths)
+        x_k = augment(batch.clips, self.steps, rng, batch.lengths)
         z_q = {name: _embedding(self._embedder(name)(x_q)) for name in self.query}
         self.fresh = {name: _embedding(key(x_k)) for name, key in self.keys.items()}
         tau = self.config.temperature

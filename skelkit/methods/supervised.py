@@ -50,7 +50,7 @@ class Supervised(nn.Module):
     def loss(self, batch: Batch, rng: Generator) -> Losses:
         """The mean cross-entropy of the labelled clips, under the one parameter group "loss"."""
         self.encoder.train(self.training and any(p.requires_grad for p in self.encoder.parameters()))
-        scores = self(augment(batch.clips, self.steps, rng), batch.lengths)
+        scores = self(augment(batch.clips, self.steps, rng, batch.lengths), batch.lengths)
         return {"loss": F.cross_entropy(scores, batch.labels, ignore_index=-1)}
 
     def after_step(self, done: float) -> None:

@@ -28,9 +28,11 @@ class BiGRU:
     padding: Literal["read", "left out"] = "read"
     """Whether all-zero frames at a clip's end are read like any others, or left out, so that each direction begins and
     ends with the clip, as Predict & Cluster's `sequence_length` has it. Thoker et al. have none: they resample."""
-    initial: float | None = None
+    initial: float | Literal["xavier"] | None = None
     """Weights and biases start as U[-initial, initial]; None: torch's own, U[-1/sqrt(H), 1/sqrt(H)]. SESAR's released
-    code has 0.05, and its paper says nothing."""
+    code has 0.05, and its paper says nothing. "xavier": each weight matrix W (3H x inputs), its three gates together,
+    starts as U[-a, a] with a = sqrt(6 / (3H + inputs)), the biases as torch's own; so the released code of Thoker et
+    al. has it (moco/builder_inter.py, weights_init_gru), and their paper says nothing."""
 
     def build(self, data: DataSpec) -> BiGRUEncoder:
         """The module for this skeleton and number of persons; initialised from torch's global generator."""
@@ -51,7 +53,10 @@ class BiGRUEncoder(nn.Module):
         sizes = [inputs] + [self.out_dim] * (config.layers - 1)
         self.first = nn.ModuleList(nn.GRU(size, config.width, batch_first=True) for size in sizes)
         self.second = nn.ModuleList(nn.GRU(size, config.width, batch_first=True) for size in sizes)
-        if config.initial is not None:
+        if config.initial == "xavier":
+            for matrix in (parameter for parameter in self.parameters() if parameter.dim() == 2):
+                nn.init.xavier_uniform_(matrix)
+        elif config.initial is not None:
             start_evenly(self, config.initial)
 
     def forward(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b d"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from skelkit.augment import Augmentation, CropResize, JointJitter, OneOf, Shear
 from skelkit.data.preprocess import CanonicalRotation, SelectPersons, Units
-from skelkit.data.views import Resample
+from skelkit.data.views import Resample, Whole
 from skelkit.methods.interskeleton import InterSkeletonConfig
 from skelkit.methods.supervised import SupervisedConfig
 from skelkit.models import EncoderConfig
@@ -38,10 +38,13 @@ class Setting:
     """How many the split "folds" has."""
     epochs: int = 450
     """Epochs of pretraining."""
+    released: Steps | None = None
+    """Those of the released code (script_pretrain.sh) and their drop; None: it has none for the data set."""
     view: int = FRAMES
     """Frames of a view."""
     frames: int = 2 * FRAMES
-    """What a clip is brought to before a crop of it is stretched to a view: enough to lose no movement."""
+    """What a clip is stretched to before a crop of it is stretched to a view: enough to lose no movement. `official`
+    cuts crops out of a clip's own frames."""
     batch: int = 64
     """Clips of a step of pretraining."""
     optimiser: SGD | Adam = SGD(lr=0.01, momentum=0.9, weight_decay=1e-4)  # noqa: RUF009 (frozen)
@@ -76,8 +79,13 @@ as well: at the paper's, 5 % of the labels would be 50 of them, too few for an e
 """
 
 SETTINGS = {
-    "ntu60": Setting("NTU RGB+D 60", {"x-view": "xview", "x-sub": "xsub"}, 16384),
-    "ntu120": Setting("NTU RGB+D 120", {"x-setup": "xset", "x-sub": "xsub"}, 16384),
+    "ntu60": Setting(
+        "NTU RGB+D 60", {"x-view": "xview", "x-sub": "xsub"}, 16384, released=Steps(451, drops=(351 / 451,))
+    ),
+    # The released script drops the rate at 351 as well, which its last epoch, number 350 from 0, does not reach.
+    "ntu120": Setting(
+        "NTU RGB+D 120", {"x-setup": "xset", "x-sub": "xsub"}, 16384, released=Steps(351, drops=(251 / 351,))
+    ),
     "pku_mmd1": Setting("PKU-MMD I", {"x-sub": "xsub"}, 8192, epochs=600),
     "pku_mmd2": Setting("PKU-MMD II", {"x-sub": "xsub"}, 2048, epochs=600),
     # Ours, with a queue of at most half the training clips.
@@ -110,28 +118,38 @@ def augmentation(
     jitter that by a coin sets the joints to zero.
     """
     official = variant == "official"
-    crop = CropResize(shortest=0.1 if temporal else 1.0, least=FRAMES if official and temporal else 1, frames=view)
+    temporally = crop(0.1, view, variant) if temporal else CropResize(shortest=1.0, frames=view)
     spatial = [Shear()] * pose + [JointJitter(zero=0.5 if official else 0.0)] * jitter
-    return (crop, OneOf(tuple(spatial))) if len(spatial) > 1 else (crop, *spatial)
+    return (temporally, OneOf(tuple(spatial))) if len(spatial) > 1 else (temporally, *spatial)
 
 
-def data_of(dataset: str, split: str, fold: int | None = None) -> Data:
+def crop(shortest: float, view: int, variant: Variant = "paper") -> CropResize:
+    """A crop of a share U[shortest, 1] of a clip, stretched to `view` frames; `official`: of at least 64 frames."""
+    return CropResize(shortest=shortest, least=FRAMES if variant == "official" else 1, frames=view)
+
+
+def data_of(dataset: str, split: str, fold: int | None = None, variant: Variant = "paper") -> Data:
     """The clips of Sec. 4.2: at most two persons, turned and centred by the first frame.
 
-    Differs from the paper: where a data set has one person, no second one of zeros is added.
+    `official` trains on crops of a clip's own frames, at most its first 300, as long as the released arrays are; else
+    a clip is stretched first. Differs from the paper: where a data set has one person, no second one of zeros is added.
     """
     given = setting(dataset)
     steps = (Units(), SelectPersons(2, by="energy"), CanonicalRotation(turn="two turns"))
-    return Data(
-        dataset, split, fold, view=Resample(given.frames), eval_view=Resample(given.view, share=0.95), steps=steps
-    )
+    view = Whole(300) if variant == "official" else Resample(given.frames)
+    return Data(dataset, split, fold, view=view, eval_view=Resample(given.view, share=0.95), steps=steps)
 
 
 def encoder_of(names: Sequence[str], variant: Variant = "paper", dataset: str = "ntu60") -> Representations:
     """The encoders of some representations; `official` has the released code's GRU, both of whose directions run
-    forwards."""
-    official = {"X_SEQ": BiGRU(directions="two forward")} if variant == "official" else {}
-    return Representations(tuple((name, {**setting(dataset).encoders, **official}[name]) for name in names))
+    forwards and whose matrices start by Xavier's rule.
+
+    Differs from the released code: there the last layer of the GRU's projection head starts by it as well.
+    """
+    known = setting(dataset).encoders
+    if variant == "official":
+        known = known | {"X_SEQ": replace(known["X_SEQ"], directions="two forward", initial="xavier")}
+    return Representations(tuple((name, known[name]) for name in names))
 
 
 def pretraining(
@@ -147,26 +165,37 @@ def pretraining(
     """Contrast the named representations as Sec. 4.2 describes it: one name is intra-, several inter-skeleton contrast.
 
     The paper gives no batch, momentum nor drop: 64, 0.999 and, at 7/9 of the run, x0.1 are the released code's.
+    `official` has the released epochs as well, where they are known: 451 on NTU RGB+D 60, 351 on NTU RGB+D 120.
     """
     given = setting(dataset)
+    schedule = Steps(given.epochs, drops=(7 / 9,))
+    if variant == "official" and given.released:
+        schedule = given.released
     chosen = augmentation(view=given.view, variant=variant) if steps is None else steps
     return Weights(
-        data=data_of(dataset, given.pretraining or split, fold),
+        data=data_of(dataset, given.pretraining or split, fold, variant),
         encoder=encoder_of(names, variant, dataset),
         method=InterSkeletonConfig(steps=chosen, queue=given.queue),
-        training=Training(given.optimiser, Steps(given.epochs, drops=(7 / 9,)), given.batch),
+        training=Training(given.optimiser, schedule, given.batch),
         seed=seed,
     )
 
 
-def finetuning(start: Weights, split: str, labels: float | None = None, seed: int = 0, dataset: str = "") -> Weights:
+def finetuning(
+    start: Weights,
+    split: str,
+    labels: float | None = None,
+    seed: int = 0,
+    dataset: str = "",
+    variant: Variant = "paper",
+) -> Weights:
     """The first encoder and a classifier trained together (A.1): on a share of the labels, or on another data set."""
     name, config = start.encoder.encoders[0]  # type: ignore[attr-defined]
     given = setting(dataset or start.data.name)
     return Weights(
-        data=data_of(dataset or start.data.name, split, start.data.fold),
+        data=data_of(dataset or start.data.name, split, start.data.fold, variant),
         encoder=config,
-        method=SupervisedConfig(steps=(CropResize(shortest=0.5, frames=given.view),)),
+        method=SupervisedConfig(steps=(crop(0.5, given.view, variant),)),
         training=given.tuning,
         seed=seed,
         labels=labels,

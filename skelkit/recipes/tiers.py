@@ -95,6 +95,8 @@ def at_tier(experiment: Experiment, tier: Tier) -> Experiment:
         protocol = replace(protocol, schedule=replace(protocol.schedule, epochs=epochs))
     if isinstance(protocol, Logistic):
         protocol = replace(protocol, folds=min(protocol.folds, limits.folds))
+    if isinstance(protocol, AugmentedLinear):  # as long as the test clips, which a tier shortens as well
+        protocol = replace(protocol, steps=tuple(_fewer_frames(step, limits) for step in protocol.steps))
     if isinstance(protocol, CompressedKNN):
         protocol = replace(protocol, epochs=min(protocol.epochs, limits.linear_epochs))
     weights = _shorter(evaluation.weights, limits)

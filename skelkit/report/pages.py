@@ -116,8 +116,8 @@ def claims_block() -> str:
 CLAIMS_LEGEND = (
     "A difference is in points of accuracy, or in the unit of an error. Its interval covers seeds, draws of labels, or "
     "the test clips of one seed (“unpaired”: the predictions of one of the two were not kept, so that the interval is "
-    "wider). A claim holds, or is contradicted, where the whole interval says so. †: a random encoder, or no network at "
-    "all, does at least as well, so that the method shows nothing on these data."
+    "wider). A claim holds, or is contradicted, where the whole interval says so. †: a random encoder, or no network, "
+    "does at least as well, so that the method shows nothing on these data."
 )
 
 
