@@ -115,7 +115,7 @@ def lengths(evaluation: Evaluation) -> Iterator[tuple[str, int | str, int | str]
 
     def trained(weights: Weights) -> Iterator[tuple[str, int | str, int | str]]:
         for name in ("steps", "t1", "t2"):
-            if hasattr(weights.method, name):
+            if hasattr(weights.method, name) and weights.training.schedule.epochs:
                 yield name, frames_after(weights.data.view, getattr(weights.method, name)), tested(weights)
         for before in (weights.start, weights.teacher):
             if before is not None:
