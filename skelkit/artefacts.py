@@ -91,7 +91,8 @@ def labelled(weights: Weights, prepared: Prepared) -> np.ndarray:
         return train_set[drawn_of_all(labels, weights.labels.clips, weights.seed)]
     if isinstance(weights.labels, PerClass):
         return train_set[drawn_of_each_class(labels, weights.labels.clips, weights.seed)]
-    return train_set[first_of_each_class(labels, weights.labels)]
+    n = max(1, int(weights.labels.share * len(labels) / len(prepared.clips.classes)))
+    return train_set[first_of_each_class(labels, n)]
 
 
 def _seen(weights: Weights, prepared: Prepared, method: Any) -> tuple[Resident, np.ndarray]:

@@ -52,6 +52,15 @@ class Data:
 
 
 @dataclass(frozen=True)
+class First:
+    """Labels of the first clips of each class, in file order."""
+
+    share: float
+    """Of each class so many: this share of all training clips, divided by the number of classes and rounded down, but
+    at least one."""
+
+
+@dataclass(frozen=True)
 class PerClass:
     """Labels of a few clips of each class, drawn by the seed of the weights."""
 
@@ -83,9 +92,9 @@ class Weights:
     """For how long, in which steps."""
     seed: int
     """Initialisation, order, augmentations and label draws all derive from it."""
-    labels: float | int | PerClass | Drawn | None = None
-    """Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class
-    that are drawn, n of all that are drawn, or all (None). A method that `reads_unlabelled` (SESAR with a decoder)
+    labels: float | First | PerClass | Drawn | None = None
+    """Labelled training clips: a class-balanced share (a float), the first n of each class, n of each class that are
+    drawn, n of all that are drawn, or all (None). A method that `reads_unlabelled` (SESAR with a decoder)
     sees the others as well, without their labels."""
     start: Weights | None = None
     """Weights whose encoder this training starts from (fine-tuning), and with it what `take_over` takes."""
