@@ -92,7 +92,8 @@ def labelled(labels: Labels, seed: int, prepared: Prepared) -> np.ndarray:
             return train_set[drawn_of_all(of_all, labels.clips, seed)]
         case PerClass():
             return train_set[drawn_of_each_class(of_all, labels.clips, seed)]
-    return train_set[first_of_each_class(of_all, labels)]
+    n = max(1, int(labels.share * len(of_all) / len(prepared.clips.classes)))
+    return train_set[first_of_each_class(of_all, n)]
 
 
 def _seen(weights: Weights, prepared: Prepared, method: Any) -> tuple[Resident, np.ndarray]:

@@ -14,10 +14,11 @@ Losses = dict[str, Float[Tensor, ""]]
 def info_nce(
     query: Float[Tensor, "b d"],
     positive: Float[Tensor, "b d"],
-    negatives: Float[Tensor, "k d"],
+    negatives: Float[Tensor, "k d"] | Float[Tensor, "b k d"],
     temperature: float,
 ) -> Float[Tensor, ""]:
-    """-log softmax of the positive key's similarity among the positive and k shared negatives; the mean over b.
+    """-log softmax of the positive key's similarity among the positive and k negatives, shared by the queries or each
+    query's own; the mean over b.
 
     q, k+, k-_i and tau of Rao et al. 2021, Eq. 12 (dot products, not normalised there); Thoker et al. 2021, Eq. 5.
     """
@@ -90,6 +91,7 @@ def adversarial(
     return adv.mean()
 
 
-def _products(query: Float[Tensor, "b d"], keys: Float[Tensor, "k d"]) -> Float[Tensor, "b k"]:
+def _products(query: Float[Tensor, "b d"], keys: Float[Tensor, "k d"] | Float[Tensor, "b k d"]) -> Float[Tensor, "b k"]:
     with torch.autocast(query.device.type, enabled=False):  # which would round the products to 16 bit
-        return query.float() @ keys.float().T
+        query, keys = query.float(), keys.float()
+        return query @ keys.T if keys.ndim == 2 else (keys @ query[:, :, None]).squeeze(2)

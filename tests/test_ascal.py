@@ -256,7 +256,7 @@ def test_the_memory_bank_contrasts_the_query_with_stored_keys_of_the_same_and_of
     batch = batch_of()
     assert method.bank.keys.shape == (10, 6), "one key a training clip"
     query = method.encoder(augment(batch.clips, CONFIG.steps, stream))
-    negatives = method.bank.draw(CONFIG.queue, stream)
+    negatives = method.bank.draw((CONFIG.queue,), stream)
     expected = info_nce(query, method.bank.keys[batch.index], negatives, CONFIG.temperature)
     assert_close(method.loss(batch, rng)["loss"], expected)
 
@@ -275,6 +275,27 @@ def test_the_memory_bank_has_a_momentum_of_its_own_and_no_use_for_a_key_encoder(
     assert_close(method.bank.keys, expected)
     assert_close(copied(method.key_encoder), key_encoder, rtol=0, atol=0)
     assert all(p.grad is None for p in method.key_encoder.parameters())
+
+
+def test_instance_discrimination_equals_a_loop_over_clips_for_two_steps() -> None:
+    """Wu et al. 2018: each query has a draw of its own, and a key that moves is divided by its norm."""
+    config = replace(CONFIG, paradigm="memory bank", bank="instance discrimination", bank_momentum=0.7)
+    method = method_of(config)
+    rng, stream = Generator().manual_seed(5), Generator().manual_seed(5)
+    bank = method.bank.keys.double().numpy().copy()
+    for batch in (batch_of(4, 0, 7, 2), batch_of(1, 4)):
+        clips = augment(batch.clips, CONFIG.steps, stream)
+        query = method.encoder(clips).detach().double().numpy()
+        drawn = torch.randint(10, (len(query), CONFIG.queue), generator=stream)
+        losses = []
+        for q, clip, others in zip(query, batch.index.tolist(), drawn.tolist(), strict=True):
+            positive, *negatives = (np.exp(q @ bank[i] / CONFIG.temperature) for i in (clip, *others))
+            losses.append(-np.log(positive / (positive + sum(negatives))))
+        assert step_of(method, batch, rng).item() == pytest.approx(np.mean(losses), rel=1e-5)
+        for q, clip in zip(query, batch.index.tolist(), strict=True):
+            moved = 0.7 * bank[clip] + 0.3 * q
+            bank[clip] = moved / np.sqrt((moved**2).sum())
+        np.testing.assert_allclose(method.bank.keys.numpy(), bank, rtol=1e-4, atol=1e-6)
 
 
 @every_paradigm

@@ -27,7 +27,7 @@ from skelkit.evaluate.strategy import Strategy, propose
 from skelkit.files import SkelkitError
 from skelkit.recipes import ascal, at_tier, sesar_settings
 from skelkit.recipes.ascal_settings import with_method
-from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, Weights
+from skelkit.recipes.experiment import Cell, Evaluation, Experiment, OwnClassifier, PerClass, Weights
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 HEAD = """
@@ -127,7 +127,7 @@ def test_a_method_that_reads_unlabelled_clips_is_shown_them(
             return super().loss(batch, rng)
 
     monkeypatch.setitem(methods.METHODS, "direction", (written.DirectionConfig, Noting))
-    run.trained(at_tier_weights(replace(ours, method=written.DirectionConfig(), labels=1)))
+    run.trained(at_tier_weights(replace(ours, method=written.DirectionConfig(), labels=PerClass(1))))
     known = [label for label in labels if label >= 0]
     assert len(known) == len(set(known)) > 1  # the first of each class
     assert len(labels) == (40 if reads else len(known))

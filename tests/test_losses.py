@@ -39,6 +39,12 @@ def test_info_nce_by_hand() -> None:
     assert_close(info_nce(query, torch.tensor([[1.0, 7.0]]), negatives, 0.5), torch.tensor(expected))
 
 
+def test_each_query_s_own_negatives_equal_one_query_at_a_time() -> None:
+    query, positive, negatives = features(4, 8), features(4, 8, seed=1), features(4, 6, 8, seed=2)
+    alone = [info_nce(query[i : i + 1], positive[i : i + 1], negatives[i], 0.5) for i in range(4)]
+    assert_close(info_nce(query, positive, negatives, 0.5), torch.stack(alone).mean())
+
+
 def test_info_nce_pulls_the_query_to_the_positive_and_from_each_negative_by_its_share() -> None:
     """By hand: dL/dq = (sum_i p_i k_i - k+) / tau, p the softmax over all keys."""
     query, positive, negatives = features(1, 4).requires_grad_(), features(1, 4, seed=1), features(6, 4, seed=2)

@@ -278,14 +278,17 @@ def test_a_restored_queue_goes_on_where_it_was(rng: Generator) -> None:
 # ---- memory bank
 
 
-def test_the_memory_bank_equals_a_table_of_moving_averages(rng: Generator) -> None:
-    bank = MemoryBank(6, 3, 0.7, rng)
+@pytest.mark.parametrize("normalised", [False, True])
+def test_the_memory_bank_equals_a_table_of_moving_averages(normalised: bool, rng: Generator) -> None:
+    bank = MemoryBank(6, 3, 0.7, rng, normalised=normalised)
     twin = dict(enumerate(bank.keys.tolist()))
     for number in range(4):
         index, keys = torch.randperm(6, generator=rng)[:3], torch.randn(3, 3, generator=rng)
         bank.follow(index, keys)
         for i, fresh in zip(index.tolist(), keys.tolist(), strict=True):
-            twin[i] = [0.7 * old + 0.3 * new for old, new in zip(twin[i], fresh, strict=True)]
+            moved = [0.7 * old + 0.3 * new for old, new in zip(twin[i], fresh, strict=True)]
+            norm = sum(x * x for x in moved) ** 0.5 if normalised else 1
+            twin[i] = [x / norm for x in moved]
         assert_close(bank.keys, torch.tensor([twin[i] for i in range(6)]), msg=f"after update {number}")
 
 
@@ -294,6 +297,14 @@ def test_the_memory_bank_by_hand_moves_only_the_batchs_rows(rng: Generator) -> N
     bank.keys.copy_(torch.tensor([[0.0], [2.0], [4.0]]))
     bank.follow(torch.tensor([2, 0]), torch.tensor([[0.0], [1.0]]))
     assert bank.keys.flatten().tolist() == [0.5, 2, 2]
+
+
+def test_a_normalised_key_by_hand_has_length_1(rng: Generator) -> None:
+    """Half of (2, 0) and half of (4, 8) are (3, 4), of length 5."""
+    bank = MemoryBank(1, 2, 0.5, rng, normalised=True)
+    bank.keys.copy_(torch.tensor([[2.0, 0.0]]))
+    bank.follow(torch.tensor([0]), torch.tensor([[4.0, 8.0]]))
+    assert_close(bank.keys, torch.tensor([[0.6, 0.8]]))
 
 
 def test_the_memory_bank_ignores_the_order_of_the_batch(rng: Generator) -> None:
@@ -307,7 +318,8 @@ def test_the_memory_bank_ignores_the_order_of_the_batch(rng: Generator) -> None:
 def test_draws_are_rows_of_the_bank_all_alike_and_seeded(rng: Generator) -> None:
     bank = MemoryBank(4, 2, 0.5, rng)
     bank.keys.copy_(torch.arange(4.0)[:, None].expand(4, 2))
-    drawn = bank.draw(4000, Generator().manual_seed(1))
+    drawn = bank.draw((4000,), Generator().manual_seed(1))
     counts = torch.bincount(drawn[:, 0].long(), minlength=4)
     assert (counts / 4000 - 0.25).abs().max() < 0.03
-    assert torch.equal(drawn, bank.draw(4000, Generator().manual_seed(1)))
+    assert torch.equal(drawn, bank.draw((4000,), Generator().manual_seed(1)))
+    assert torch.equal(drawn.view(5, 800, 2), bank.draw((5, 800), Generator().manual_seed(1)))

@@ -43,16 +43,17 @@ def some_clips(skeleton: Skeleton = SBU, units: str = "metres", dtype: Any = np.
     )
 
 
+@pytest.mark.parametrize("chosen", [None, 0, 1, 14])
 @pytest.mark.parametrize("skeleton", [KINECT_V2, KINECT_V1, SBU], ids=lambda s: s.name)
-def test_centring_equals_a_loop_over_frames_and_actors(skeleton: Skeleton) -> None:
+def test_centring_equals_a_loop_over_frames_and_actors(skeleton: Skeleton, chosen: int | None) -> None:
     """The middle spine is joint 1 on both Kinects; on SBU it is the torso, joint 2."""
     clips = some_clips(skeleton)
-    centre = {"sbu": 2}.get(skeleton.name, 1)
+    centre = {"sbu": 2}.get(skeleton.name, 1) if chosen is None else chosen
     expected = clips.frames.copy()
     for t, person in np.ndindex(6, 2):
         for joint in range(len(skeleton)):
             expected[t, :, joint, person] = clips.frames[t, :, joint, person] - clips.frames[t, :, centre, person]
-    np.testing.assert_array_equal(preprocess(clips, [CentreActors()]).frames, expected)
+    np.testing.assert_array_equal(preprocess(clips, [CentreActors(chosen)]).frames, expected)
 
 
 def test_centring_by_hand() -> None:
@@ -62,6 +63,21 @@ def test_centring_by_hand() -> None:
     found = preprocess(clips, [CentreActors()]).frames
     assert found[0, :, 5, 1].tolist() == [0.5, -2, 0]
     assert not found[:, :, 2].any(), "every torso is the origin"
+
+
+def test_centring_on_the_neck_by_hand() -> None:
+    clips = some_clips()
+    clips.frames[0, :, SBU.joints.index("neck"), 1] = [1, 2, 3]
+    clips.frames[0, :, 5, 1] = [1.5, 0, 3]
+    found = preprocess(clips, [CentreActors(1)]).frames
+    assert found[0, :, 5, 1].tolist() == [0.5, -2, 0]
+    assert not found[:, :, 1].any(), "every neck is the origin"
+
+
+@pytest.mark.parametrize("joint", [-1, 15])
+def test_a_joint_that_the_skeleton_lacks_is_named(joint: int) -> None:
+    with pytest.raises(SkelkitError, match=f"sbu has no joint {joint}; give 0 to 14"):
+        preprocess(some_clips(), [CentreActors(joint)])
 
 
 def test_centring_does_not_see_where_an_actor_stands() -> None:
@@ -78,7 +94,7 @@ def test_an_absent_person_stays_zero() -> None:
     assert not preprocess(clips, [CentreActors()]).frames[2:, ..., 1].any()
 
 
-@pytest.mark.parametrize("to", ["metres", "official"])
+@pytest.mark.parametrize("to", ["metres", "normalised", "official"])
 def test_data_in_metres_pass_every_unit_unchanged(to: Any) -> None:
     clips = some_clips()
     np.testing.assert_array_equal(preprocess(clips, [Units(to)]).frames, clips.frames)
@@ -90,6 +106,11 @@ def test_normalised_units_by_hand() -> None:
     clips.frames[0, :, 7, 0] = [0.5, 0.25, 4]
     np.testing.assert_allclose(preprocess(clips, [Units()]).frames[0, :, 7, 0], [0, 0.48, 5.12], rtol=1e-6)
     np.testing.assert_allclose(preprocess(clips, [Units("official")]).frames[0, :, 7, 0], [0, 480, 320], rtol=1e-6)
+
+
+def test_normalised_numbers_may_stay_as_they_are() -> None:
+    clips = some_clips(units="normalised")
+    np.testing.assert_array_equal(preprocess(clips, [Units("normalised")]).frames, clips.frames)
 
 
 def test_units_equal_the_formula_number_by_number() -> None:
@@ -171,8 +192,10 @@ def test_min_max_sees_neither_place_nor_size_and_may_be_repeated(over: Any) -> N
 
 CHOICES: list[Any] = [
     Units(),
+    Units("normalised"),
     Units("official"),
     CentreActors(),
+    CentreActors(1),
     CanonicalRotation(),
     CanonicalRotation("first frame"),
     CanonicalRotation(turn="two turns"),

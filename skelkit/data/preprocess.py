@@ -18,6 +18,7 @@ from skelkit.data.datasets import sbu
 from skelkit.data.steps.canonical import CanonicalRotation, ViewInvariant
 from skelkit.data.steps.persons import AnyFrames, Denoise, DropEmpty, Replay, SelectPersons, by_clip, poses, who_is_in
 from skelkit.data.steps.timing import AtMost, FrameRate, Subsequences
+from skelkit.files import SkelkitError
 
 
 @runtime_checkable
@@ -39,11 +40,18 @@ class CentreActors:
     """Subtract each person's own middle spine in every frame (Rao et al. 2021, Sec. IV-B3).
 
     The relative position of two people is lost; an absent person stays 0. The paper says "the middle spine joint";
-    that it is each actor's own is the released code's reading.
+    that it is each actor's own is the released code's reading. Raises SkelkitError for a joint that the skeleton lacks.
     """
 
+    joint: int | None = None
+    """Another joint, by its index, takes the middle spine's place. The released code subtracts joint 1 whatever the
+    skeleton: the middle spine on both Kinects, the neck on SBU's."""
+
     def __call__(self, clips: Clips) -> Clips:
-        centre = clips.skeleton.centre
+        skeleton = clips.skeleton
+        centre = skeleton.centre if self.joint is None else self.joint
+        if not 0 <= centre < len(skeleton):
+            raise SkelkitError(f"CentreActors: {skeleton.name} has no joint {centre}; give 0 to {len(skeleton) - 1}")
         return clips.with_frames(clips.frames - clips.frames[:, :, centre : centre + 1])
 
 
@@ -51,12 +59,13 @@ class CentreActors:
 class Units:
     """Bring coordinates into a unit; data sets that are in metres already pass unchanged."""
 
-    to: Literal["metres", "official"] = "metres"
-    """SBU's files hold normalised numbers. "official" is what AS-CAL's released reader makes of them: millimetres,
-    with z computed from y (a slip). The paper gives no unit; its dot products are not normalised, so it matters."""
+    to: Literal["metres", "normalised", "official"] = "metres"
+    """SBU's files hold normalised numbers, and "normalised" keeps them. "official" is what AS-CAL's released reader
+    makes of them: millimetres, with z computed from y (a slip). The paper gives no unit; its dot products are not
+    normalised, so it matters."""
 
     def __call__(self, clips: Clips) -> Clips:
-        if clips.units != "normalised":
+        if clips.units != "normalised" or self.to == "normalised":
             return clips
         convert = sbu.to_metres if self.to == "metres" else sbu.official_units
         return clips.with_frames(convert(clips.frames))

@@ -33,8 +33,12 @@ class ASCALConfig:
     """Where negatives come from (Table I)."""
     bank_momentum: float = 0.5
     """How much of a clip's old key the memory bank keeps; only that paradigm reads it. The paper gives none; 0.5 is
-    that of Wu et al. 2018, whom it cites: a key moves once an epoch, so that Eq. 9's 0.999 would leave it at its random
-    start."""
+    that of Wu et al. 2018, whom it cites, and of the released code: a key moves once an epoch, so that Eq. 9's 0.999
+    would leave it at its random start."""
+    bank: Literal["shared", "instance discrimination"] = "shared"
+    """"shared": the memory bank's keys are as long as queries are, and one draw of negatives serves the batch, as the
+    queue does. "instance discrimination": keys have length 1 and each query has its own draw (Wu et al. 2018, and the
+    released code). The paper says neither; only that paradigm reads it."""
     head: Literal["none", "linear", "nonlinear"] = "none"
     """Projection head on every encoder (Sec. V-A1)."""
     head_dim: int = 128
@@ -59,7 +63,8 @@ class ASCAL(nn.Module):
         if config.paradigm == "queue":
             self.queue = Queue(config.queue, dim, rng)
         elif config.paradigm == "memory bank":
-            self.bank = MemoryBank(data.clips, dim, config.bank_momentum, rng)
+            normalised = config.bank == "instance discrimination"
+            self.bank = MemoryBank(data.clips, dim, config.bank_momentum, rng, normalised=normalised)
         else:
             self.key_encoder.requires_grad_(True)
 
@@ -69,7 +74,8 @@ class ASCAL(nn.Module):
         query = self.head(self.encoder(augment(batch.clips, self.steps, rng)))
         if self.config.paradigm == "memory bank":
             self.fresh = (batch.index, query.detach())
-            negatives = self.bank.draw(self.config.queue, rng)
+            shape = (self.config.queue,) if self.config.bank == "shared" else (len(query), self.config.queue)
+            negatives = self.bank.draw(shape, rng)
             return {"loss": info_nce(query, self.bank.keys[batch.index], negatives, tau)}
         other = augment(batch.clips, self.steps, rng)
         if self.config.paradigm == "end to end":

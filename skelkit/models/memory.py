@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from skelkit.files import SkelkitError
 
@@ -37,21 +38,25 @@ class Queue(nn.Module):
 
 
 class MemoryBank(nn.Module):
-    """One key for every clip of the training set, each a moving average (Rao et al. 2021, Table I, "memory bank")."""
+    """One key for every clip of the training set, each a moving average (Rao et al. 2021, Table I, "memory bank").
+
+    normalised: divide a key by its L2 norm whenever it moves, as Wu et al. 2018 do (Sec. 3.2).
+    """
 
     keys: Float[Tensor, "n d"]
 
-    def __init__(self, clips: int, dim: int, momentum: float, rng: Generator):
+    def __init__(self, clips: int, dim: int, momentum: float, rng: Generator, *, normalised: bool = False):
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.normalised = momentum, normalised
         limit = (dim / 3) ** -0.5
         self.register_buffer("keys", torch.empty(clips, dim, device=rng.device).uniform_(-limit, limit, generator=rng))
 
-    def draw(self, how_many: int, rng: Generator) -> Float[Tensor, "k d"]:
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> Float[Tensor, "*shape d"]:
         """Keys of clips drawn at random, with replacement."""
-        return self.keys[torch.randint(len(self.keys), (how_many,), device=rng.device, generator=rng)]
+        return self.keys[torch.randint(len(self.keys), shape, device=rng.device, generator=rng)]
 
     @torch.no_grad()
     def follow(self, index: Int[Tensor, " b"], keys: Float[Tensor, "b d"]) -> None:
         """Move the keys of these clips towards the fresh ones."""
-        self.keys[index] = torch.lerp(keys.to(self.keys.dtype), self.keys[index], self.momentum)
+        moved = torch.lerp(keys.to(self.keys.dtype), self.keys[index], self.momentum)
+        self.keys[index] = F.normalize(moved, dim=1) if self.normalised else moved

@@ -53,6 +53,15 @@ class Data:
 
 
 @dataclass(frozen=True)
+class First:
+    """Labels of the first clips of each class, in file order."""
+
+    share: float
+    """Of each class so many: this share of all training clips, divided by the number of classes and rounded down, but
+    at least one."""
+
+
+@dataclass(frozen=True)
 class PerClass:
     """Labels of a few clips of each class, drawn by the seed of the weights."""
 
@@ -68,8 +77,8 @@ class Drawn:
     """So many in all."""
 
 
-Labels = float | int | PerClass | Drawn | None
-"""Labelled training clips: a class-balanced share (a float), the first n of each class (an int), n of each class that
+Labels = float | First | PerClass | Drawn | None
+"""Labelled training clips: a class-balanced share (a float), the first of each class, n of each class that
 are drawn, n of all that are drawn, or all (None)."""
 
 
