@@ -6,13 +6,26 @@ TIER ?= smoke
 JOBS ?= 1
 TIMEOUT ?= 12h
 
-.PHONY: demo test lab reproduce pending report bench lint kernels clean
+.PHONY: demo test test-settings lab reproduce pending report bench lint kernels clean
 
 demo: .venv/ready
 	$(BIN)/skelkit demo
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# The tests of what a processor, its threads, a locale, the order or a hash could sway, under each of these. One alone:
+# `make test-settings SETTINGS="ATEN_CPU_CAPABILITY=avx2"`; words joined by a comma hold together.
+NUMERIC = $(shell grep -lE '^(import|from) torch' tests/test_*.py) tests/test_store.py
+SETTINGS ?= ATEN_CPU_CAPABILITY=avx2 ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 \
+	OMP_NUM_THREADS=2 OMP_NUM_THREADS=4,OMP_WAIT_POLICY=passive LC_ALL=C,PYTHONUTF8=0 PYTHONHASHSEED=1 \
+	PYTEST_ADDOPTS=--reversed
+
+test-settings: .venv/ready
+	@failed=; for setting in $(SETTINGS); do \
+		echo "== $$setting"; \
+		env $$(echo $$setting | tr , ' ') $(BIN)/python -m pytest $(NUMERIC) || failed="$$failed $$setting"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 lab: .venv/ready kernels
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -129,7 +129,8 @@ class Training:
     idle_epochs: int = 0
     """First epochs that run without an update and only fill the queue: one in the released AS-CAL code."""
     bf16: bool = False
-    """Run the loss under bfloat16 autocast; weights and contrastive logits stay in 32 bit."""
+    """Run the loss under bfloat16 autocast; weights and contrastive logits stay in 32 bit, and so does an LSTM on a
+    processor that torch has no such kernel for."""
     performances: bool = False
     """Multi-viewpoint sampling (Moliner et al. 2022, Sec. 3.4): an epoch runs through performances, not clips, and two
     of a performance's clips are drawn, with replacement; the second is the batch's `partner`. A performance of which

@@ -28,9 +28,25 @@ NOTEBOOK_OUTCOMES = pytest.StashKey[list]()
 """What became of the notebooks, for the table at the end."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--reversed`: the last test first, so that none can lean on one before it."""
+    parser.addoption("--reversed", action="store_true", help="run the tests in reverse order")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """See `--reversed`."""
+    if config.getoption("reversed"):
+        items.reverse()
+
+
+def threads(wanted: int) -> int:
+    """So many threads as a test wants, or as `$OMP_NUM_THREADS` asks of all of them."""
+    return int(os.environ.get("OMP_NUM_THREADS", wanted))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests build in a store of their own, read the committed results, and use two threads."""
+    """Tests build in a store of their own, read the committed results, and use two threads by default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKELKIT_STORE", str(tmp_path_factory.mktemp("store")))
         # A test that changes folder still finds the data.
@@ -39,7 +55,7 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("SKELKIT_DEVICE", os.environ.get("SKELKIT_DEVICE", "cpu"))  # what is exact is so on a CPU
         for name in ("SKELKIT_RESULTS", "SKELKIT_BUILD"):
             patch.delenv(name, raising=False)
-        torch.set_num_threads(min(2, os.cpu_count() or 1))
+        torch.set_num_threads(threads(min(2, os.cpu_count() or 1)))
         yield
 
 
@@ -117,10 +133,10 @@ def execution(request: pytest.FixtureRequest, _notebooks_beside: _Begun | None) 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """For tensors so small that a second thread only waits for the first."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads(1))
     yield
-    torch.set_num_threads(threads)
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

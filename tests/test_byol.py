@@ -397,10 +397,10 @@ def test_the_curve_of_a_tiny_problem_falls_and_nothing_collapses(bf16: bool) -> 
     torch.manual_seed(0)
     rng = Generator().manual_seed(0)
     method = build(BYOLConfig(t1=(Shear(0.3),), t2=(), hidden=32, head_dim=8), AGCN(8).build(spec), spec, rng)
-    training = Training(SGD(0.05), WarmupCosine(20, 0.1), batch=10, bf16=bf16)
+    training = Training(SGD(0.1), WarmupCosine(40, 0.1), batch=10, bf16=bf16)
     curve = [record["loss"] for record in train(method, data, np.arange(20), training, rng)]
-    assert np.mean(curve[-3:]) < 0.8 * np.mean(curve[:3])
-    assert spread(method.projections) > 0.1
+    assert np.mean(curve[-3:]) < 0.8 * np.mean(curve[:3])  # measured: 0.03 to 0.16 with three seeds
+    assert spread(method.projections) > 0.1  # measured: 0.5 to 0.6
 
 
 def test_the_newest_projections_are_kept_for_the_monitor() -> None:

@@ -417,21 +417,25 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path: Path) -> None
 
 
 def test_inpainting_improves_with_training_and_most_where_the_representation_helps() -> None:
-    """One pose a class; what a hidden part shows can be told from F alone."""
-    errors = []
+    """One pose a class, of all joints but the first, which all classes have in one place: where the others are hidden,
+    in about half of the clips, F alone tells what they show."""
+    clips, errors = tiny.clips_of(16), []
+    frames = np.array(clips.frames)
+    frames[:, :, 0] = 0
+    mask = PartMask(1, first_whole=False, joints=(tuple(range(1, 15)), (0,)))
     for conditioned in (True, False):
         settings: Any = {
             "decoder": Decoder(24, dropout=0.0),
-            "mask": PartMask(4),
+            "mask": mask,
             "counted": "hidden",
             "lambda_adv": 0.0,
         }
         method = method_of(conditioned=conditioned, **settings)
-        data, rng = Resident(tiny.clips_of(16), Whole()), Generator().manual_seed(0)
+        data, rng = Resident(replace(clips, frames=frames), Whole()), Generator().manual_seed(0)
         train(method, data, np.arange(16), Training(Adam(0.01), Steps(40), batch=16), rng)
         errors.append([float(step[0]) for step in method.newest])
-    assert np.mean(errors[0][-5:]) < 0.7 * errors[0][0]
-    assert np.mean(errors[0][-5:]) < np.mean(errors[1][-5:])
+    assert np.mean(errors[0][-5:]) < 0.7 * errors[0][0]  # measured: 0.06
+    assert np.mean(errors[0][-5:]) < 0.5 * np.mean(errors[1][-5:])  # measured: 0.18
 
 
 def test_the_newest_losses_are_those_of_the_step() -> None:

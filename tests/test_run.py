@@ -310,9 +310,9 @@ def test_on_shuffled_training_labels_the_representation_is_near_chance() -> None
         return found.scores["top-1"]
 
     rng, chance = Generator().manual_seed(0), 100 / classes
-    shuffled = [top1(sides[0][torch.randperm(len(sides[0]), generator=rng)]) for _ in range(3)]
-    assert np.mean(shuffled) < 1.7 * chance
-    assert top1(sides[0]) > 2 * chance > np.mean(shuffled)
+    shuffled = [top1(sides[0][torch.randperm(len(sides[0]), generator=rng)]) for _ in range(20)]
+    assert np.mean(shuffled) < 1.7 * chance  # one draw is at 0.2 to 2 chances, so that a few would not do
+    assert top1(sides[0]) > 2 * chance  # with other seeds 2.8 to 3.3
 
 
 @pytest.mark.parametrize("protocol", [Linear(schedule=Steps(2)), KNN()], ids=["linear", "knn"])

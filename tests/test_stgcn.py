@@ -275,12 +275,12 @@ for each in (encoder, compiled):
     with torch.autocast("cpu", torch.bfloat16):
         y = each(x)
     found.append([y, *torch.autograd.grad(y.square().sum(), list(encoder.parameters()))])
-print(all(map(torch.equal, *found)))
+print(all((one - other).norm() <= 0.05 * one.norm() for one, other in zip(*found)))
 """
 
 
 def test_it_compiles_into_one_graph_under_autocast() -> None:
     """Forward and backward, as on a GPU: nothing in it falls back to Python. In a process without the tests' type
-    checks."""
-    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=False)
+    checks, and in UTF-8: torch reads a template of its own by the locale."""
+    done = subprocess.run([sys.executable, "-X", "utf8", "-c", COMPILED], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "True", done.stderr

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from skelkit.data.views import DataSpec
+from skelkit.device import exact_on_cpu, on_cpu
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -43,6 +46,11 @@ class RecurrentEncoder(nn.Module):
     def states(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b t d"]:
         """The last layer's hidden states; a frame is read in the order axis, joint, person."""
         frames = x.transpose(1, 2).flatten(2)  # (b t 3vm)
+        half = on_cpu(frames) and not exact_on_cpu(frames)
+        if half and not runs_in(torch.get_autocast_dtype("cpu"), self.config.cell):
+            with torch.autocast("cpu", enabled=False):
+                exact: Tensor = self.cell(frames.float())[0]
+            return exact
         states: Tensor = self.cell(frames)[0]
         return states
 
@@ -52,3 +60,19 @@ class RecurrentEncoder(nn.Module):
         """pool: another pooling than the config's."""
         states = self.states(x)
         return states.mean(1) if (pool or self.config.pool) == "mean" else states[:, -1]
+
+
+@cache
+def runs_in(dtype: torch.dtype, cell: Literal["rnn", "gru", "lstm"]) -> bool:
+    """Whether torch runs a cell forward and backward under autocast to a type on this processor, found out by a small
+    one.
+
+    Autocast hands an LSTM in bfloat16 to oneDNN even where that has no kernel for it, on a processor without AVX-512,
+    and a RuntimeError comes back. No random number is drawn.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast("cpu", dtype):
+            CELLS[cell](2, 2)(torch.zeros(1, 2, 2))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
