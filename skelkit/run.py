@@ -54,12 +54,12 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
         training = store.record(parents)
         prepared = prepare(of_split(evaluation.weights.data, evaluation.split))
         found = _measure(evaluation, prepared, training["history"], again)
-        kept = Predictions(_asked_names(prepared), prepared.clips.labels[asked(prepared)], np.array(found.predicted))
+        labels, predicted = prepared.clips.labels[asked(prepared)], np.array(found.predicted, np.int64)
         return {
             "scores": found.scores,
             "curve": found.curve,
             "confusion": found.confusion,
-            **({"predictions": kept.packed()} if found.predicted else {}),
+            "predictions": Predictions(_asked(prepared), labels, predicted).packed() if found.predicted else None,
             "parents": [training["key"]],
             "n_train": _count(evaluation, prepared),
             "n_test": len(prepared.split.test),
@@ -170,9 +170,9 @@ def keep(experiment: Experiment, found: dict[str, Any], *, again: bool = False) 
         )
         for metric, value, selection in scores
     ]
-    if answers := found.get("predictions"):
-        folder = place(experiment.tier) / "predictions"
-        predictions.append(cell.paper, {found["key"]: Predictions.unpacked(answers)}, folder)
+    if found["predictions"]:
+        answers = {found["key"]: Predictions.unpacked(found["predictions"])}
+        predictions.append(cell.paper, answers, place(experiment.tier) / "predictions")
     results.append(rows, rows_folder(experiment.tier), again=again)
     return rows
 
@@ -186,7 +186,7 @@ def predicted(experiment: Experiment) -> Predictions | None:
     found = predictions.read(cell.paper, place(experiment.tier) / "predictions").get(store.key(evaluation))
     if found and present(evaluation.weights.data.name):
         prepared = prepare(of_split(evaluation.weights.data, evaluation.split))
-        if _asked_names(prepared) != found.clips:
+        if _asked(prepared) != found.clips:
             raise SkelkitError(
                 f"predictions of {cell.row}, {cell.column} ({cell.table}): they are of other test clips than those of "
                 f"{evaluation.weights.data.name} here; import the data set again, or measure with recompute=True"
@@ -194,11 +194,10 @@ def predicted(experiment: Experiment) -> Predictions | None:
     return found
 
 
-def _asked_names(prepared: Prepared) -> str:
-    """A digest of the names and labels of the test clips that have a label."""
-    return predictions.digest(
-        prepared.clips.table["name"].to_numpy()[asked(prepared)], prepared.clips.labels[asked(prepared)]
-    )
+def _asked(prepared: Prepared) -> str:
+    """A digest of the test clips that have a label."""
+    clips = asked(prepared)
+    return predictions.digest(prepared.clips.table["name"].to_numpy()[clips], prepared.clips.labels[clips])
 
 
 def rows_folder(tier: str) -> Path | None:

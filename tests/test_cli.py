@@ -86,8 +86,10 @@ FAULTS = {
             ("run", "--pending", "--budget", "1m", flag, "sbu"),
             f": {flag}: of notebooks alone",
         )
-        for flag in ("--dataset", "--out", "--timeout", "--kernel")
+        for flag in ("--out", "--timeout", "--kernel")
     },
+    "table of notebooks": (("run", "ascal", "--table", "Table V"), "--table: notebooks run whole; add --pending"),
+    "pending table": (("run", "--pending", "ascal", "--table", "Table M"), "no pending table 'Table M'; choose one of"),
     "budget of notebooks": (("run", "ascal", "--budget", "20m"), "--budget: only pending trainings have one"),
     "reported paper": (("report", "nonsense"), "nonsense.csv: no such file"),
     "table": (("report", "ascal", "Table M"), "ascal: no 'Table M'; there are Table II"),

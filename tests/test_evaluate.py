@@ -54,14 +54,20 @@ def test_top_k_and_confusion_equal_a_loop_over_the_clips(n: int, classes: int, s
             hits[k] += label in ranked[:k]
     found = result(scores, labels, [])
     assert found.confusion == table
-    assert found.scores == {f"top-{k}": pytest.approx(100 * hit / n) for k, hit in hits.items()}
+    shares = [table[c][c] / sum(table[c]) for c in range(classes) if sum(table[c])]
+    expected = {f"top-{k}": 100 * hit / n for k, hit in hits.items()}
+    assert found.scores == pytest.approx(expected | {"balanced accuracy": 100 * sum(shares) / len(shares)})
+    assert found.predicted == [max(range(classes), key=lambda c: row[c]) for row in scores.tolist()]
 
 
 def test_metrics_by_hand() -> None:
     """Of four clips three are right; class 2 has no test clip."""
     scores = torch.tensor([[3.0, 1, 0], [0, 2, 1], [2, 1, 0], [1, 0, 0]])
     found = result(scores, torch.tensor([0, 1, 1, 0]), [10.0, 75.0])
-    assert found.scores == {"top-1": 75}, "no top-5 among three classes"
+    assert found.scores == {"top-1": 75, "balanced accuracy": 75}, "no top-5 among three classes"
+    assert found.predicted == [0, 1, 0, 0]
+    named = result(scores, torch.tensor([0, 1, 1, 1]), [], "kNN").scores
+    assert named == {"kNN top-1": 50, "kNN balanced accuracy": pytest.approx((100 + 100 / 3) / 2)}
     assert found.confusion == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert found.per_class()[:2] == [100, 50]
     assert math.isnan(found.per_class()[2])
@@ -80,7 +86,10 @@ def test_the_diagonal_of_the_confusion_matrix_is_top_1() -> None:
 def test_metrics_ignore_the_order_of_the_clips_and_the_scale_of_the_scores() -> None:
     scores, labels = draw(50, 7), labels_of(50, 7)
     order = torch.randperm(50, generator=Generator().manual_seed(1))
-    assert result(scores, labels, []) == result(scores[order], labels[order], []) == result(9 * scores + 1, labels, [])
+    found, shuffled = result(scores, labels, []), result(scores[order], labels[order], [])
+    assert found == result(9 * scores + 1, labels, [])
+    assert (shuffled.scores, shuffled.confusion) == (found.scores, found.confusion)
+    assert shuffled.predicted == [found.predicted[i] for i in order]
 
 
 def test_confusion_by_hand_is_true_class_by_predicted_class() -> None:
@@ -209,7 +218,7 @@ def test_linear_evaluation_of_one_step_by_hand() -> None:
     test = torch.tensor([[0.5], [2.0], [-3.0], [-0.5]]), torch.tensor([0, 0, 1, 0])
     found = evaluated(Linear(schedule=Steps(epochs=1)), train, test, classes=2)
     assert found.confusion == [[2, 1], [0, 1]]
-    assert found.scores == {"top-1": 75}
+    assert found.scores == {"top-1": 75, "balanced accuracy": pytest.approx(100 * (2 / 3 + 1) / 2)}
 
 
 def test_separable_classes_are_separated_and_the_last_epoch_is_the_result() -> None:
@@ -230,7 +239,8 @@ def test_linear_evaluation_ignores_the_order_of_the_test_clips_and_repeats_itsel
     train, (x, y) = clusters(30, 0), clusters(12, 1)
     protocol = Linear(schedule=Steps(epochs=2))
     found = evaluated(protocol, train, (x, y))
-    assert found == evaluated(protocol, train, (x, y)) == evaluated(protocol, train, (x.flip(0), y.flip(0)))
+    turned = evaluated(protocol, train, (x.flip(0), y.flip(0)))
+    assert found == evaluated(protocol, train, (x, y)) == replace(turned, predicted=turned.predicted[::-1])
 
 
 def test_standardised_features_are_judged_alike_whatever_their_scale() -> None:
@@ -278,7 +288,7 @@ def test_knn_equals_a_loop_over_every_pair(k: int, seed: int) -> None:
         expected[true][neighbours(query, features.double().numpy(), labels.numpy(), k)] += 1
     found = knn(KNN(k), (features, labels), (queries, truth), 4)
     assert found.confusion == expected.tolist()
-    assert found.scores == {"kNN top-1": pytest.approx(100 * np.trace(expected) / 8)}
+    assert found.scores["kNN top-1"] == pytest.approx(100 * np.trace(expected) / 8)
     assert found.curve == []
 
 
@@ -309,7 +319,7 @@ def test_knn_ignores_the_length_of_features_and_the_order_of_the_training_clips(
 
 def test_a_training_clip_is_its_own_nearest_neighbour_also_in_the_second_thousand() -> None:
     features, labels = draw(1500, 6), labels_of(1500, 5)
-    assert knn(KNN(), (features, labels), (features, labels), 5).scores == {"kNN top-1": 100}
+    assert knn(KNN(), (features, labels), (features, labels), 5).scores["kNN top-1"] == 100
 
 
 @pytest.mark.parametrize("k", [0, 4])
@@ -530,7 +540,8 @@ def test_augmented_evaluation_ignores_the_order_of_the_clips() -> None:
         sides = ((data, side, data.labels[side]) for side in (members, asked))
         return augmented_linear(protocol, encoder, *sides, 3, Generator().manual_seed(0))
 
-    assert found(train, test) == found(train, test.flip(0)) == found(train.flip(0), test)
+    turned = found(train, test.flip(0))
+    assert found(train, test) == found(train.flip(0), test) == replace(turned, predicted=turned.predicted[::-1])
 
 
 def test_every_epoch_encodes_the_training_clips_anew_and_the_test_clips_once_as_they_are() -> None:
@@ -585,5 +596,14 @@ def test_an_encoder_that_reads_lengths_is_told_them_here_as_well_unless_a_step_m
     expected = evaluated(Linear(protocol.optimiser, protocol.schedule, protocol.batch), train, test)
     assert found.scores == expected.scores
     assert found.curve == expected.curve
-    with pytest.raises(SkelkitError, match="CropResize: moves frames, and BidirectionalEncoder reads"):
-        augmented(AugmentedLinear(), data, encoder)
+    with pytest.raises(SkelkitError, match="Reverse: moves frames, and BidirectionalEncoder reads"):
+        augmented(replace(protocol, steps=(Reverse(),)), data, encoder)
+
+
+def test_an_encoder_that_reads_lengths_takes_moved_frames_where_none_is_padding() -> None:
+    """A view that repeats clips pads nothing, and a crop by lengths leaves the padding out."""
+    data, encoder = of_any_length()
+    looped = data.through(View(12, fill="loop"))
+    for resident, steps in ((looped, (Reverse(),)), (looped, (CropResize(shortest=0.5),))):
+        found = augmented(AugmentedLinear(steps=steps, schedule=Steps(2)), resident, encoder)
+        assert 0 <= found.scores["top-1"] <= 100

@@ -118,7 +118,7 @@ def test_the_legend_names_bars_in_their_order_also_a_random_encoder_among_them()
     frame = pd.DataFrame({"test": "a", "top-1": [3.0, 1.0, 2.0], "network": ["ours", "random encoder", "theirs"]})
     figure = figures.bars(frame, "test", "top-1", "network", "Table", lines={"random encoder": 0.5})
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["ours", "random encoder", "theirs", "random encoder (0.5)"], "the reference line stands last"
+    assert names == ["ours", "random encoder", "theirs", "random encoder: 0.5"], "the reference line stands last"
 
 
 def test_a_random_encoder_that_was_not_run_draws_no_line() -> None:

@@ -251,7 +251,7 @@ def test_jobs_run_in_order_and_their_rows_stand(recipe: list[Experiment]) -> Non
     recipe += [experiment(seed=seed) for seed in range(2)]
     said: list[str] = []
     assert pending.run(pending.pending(), say=said.append) == (2, 0)
-    assert [line.split("  ")[0] for line in said] == ["1 rows", "1 rows"]
+    assert [line.split("  ")[0] for line in said] == ["2 rows", "2 rows"]  # top-1 and balanced accuracy
     assert [row.seed for row in results.read("toy")] == [0, 1]
     assert pending.pending() == []
 
@@ -267,7 +267,7 @@ def test_a_failing_job_is_reported_and_the_others_go_on(monkeypatch: pytest.Monk
     said: list[str] = []
     assert pending.run([job(0), job(1)], say=said.append) == (1, 1)
     assert said[0].startswith("failed: here: no good  toy           here, seed 0")
-    assert said[1].startswith("2 rows  toy Table I on here, seed 1")
+    assert said[1].startswith("2 rows  toy           here, seed 1")
 
 
 @pytest.mark.usefixtures("threads")
@@ -352,7 +352,7 @@ def test_a_job_under_way_is_stopped_when_the_budget_is_spent(monkeypatch: pytest
     said: list[str] = []
     assert pending.run([job(0), job(1)], budget=1.0, say=said.append) == (0, 0)
     assert [line.partition(":")[0] for line in said] == ["the budget is spent; stopped"]
-    assert "toy Table I on here, seed 0" in said[0]
+    assert "toy           here, seed 0" in said[0]
 
 
 def test_a_worker_that_is_stopped_leaves_nothing_half_made() -> None:
@@ -382,6 +382,6 @@ def test_two_processes_side_by_side_lose_no_row_and_survive_one_that_is_killed(
     assert any("seed 1" in line for line in failed)
     assert done == (4 - len(failed), len(failed))
     rows = {row.seed for row in results.read("toy")}
-    assert len(rows) == 4 - len(failed)
+    assert 4 - len(failed) <= len(rows)  # a job beside the killed one may have written its row before it was lost
     assert rows <= {0, 2, 3}
     assert {j.experiments[0].evaluation.weights.seed for j in pending.pending()} == {0, 1, 2, 3} - rows

@@ -46,9 +46,10 @@ class RecurrentEncoder(nn.Module):
     def states(self, x: Float[Tensor, "b 3 t v m"]) -> Float[Tensor, "b t d"]:
         """The last layer's hidden states; a frame is read in the order axis, joint, person."""
         frames = x.transpose(1, 2).flatten(2)  # (b t 3vm)
+        kind = frames.device.type
         half = on_cpu(frames) and not exact_on_cpu(frames)
-        if half and not runs_in(torch.get_autocast_dtype("cpu"), self.config.cell):
-            with torch.autocast("cpu", enabled=False):
+        if half and not runs_in(torch.get_autocast_dtype(kind), self.config.cell, kind):
+            with torch.autocast(kind, enabled=False):
                 exact: Tensor = self.cell(frames.float())[0]
             return exact
         states: Tensor = self.cell(frames)[0]
@@ -63,15 +64,14 @@ class RecurrentEncoder(nn.Module):
 
 
 @cache
-def runs_in(dtype: torch.dtype, cell: Literal["rnn", "gru", "lstm"]) -> bool:
-    """Whether torch runs a cell forward and backward under autocast to a type on this processor, found out by a small
-    one.
+def runs_in(dtype: torch.dtype, cell: Literal["rnn", "gru", "lstm"], device_type: str) -> bool:
+    """Whether torch runs a cell forward and backward under autocast to a dtype on this device; a small one is tried.
 
     Autocast hands an LSTM in bfloat16 to oneDNN even where that has no kernel for it, on a processor without AVX-512,
     and a RuntimeError comes back. No random number is drawn.
     """
     try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast("cpu", dtype):
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast(device_type, dtype):
             CELLS[cell](2, 2)(torch.zeros(1, 2, 2))[0].sum().backward()
     except RuntimeError:
         return False
