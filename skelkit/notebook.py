@@ -15,6 +15,7 @@ import skelkit
 from skelkit import run, store
 from skelkit.data.library import check_name, is_known, load, present
 from skelkit.device import device, device_name
+from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
 from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
@@ -71,6 +72,13 @@ def rows(experiments: Iterable[Experiment], *, missing: str = "run", recompute: 
             without += 1
     print(f"{standing} experiments found again, {measured} measured, {without} not run")
     return found
+
+
+def linear(experiments: Iterable[Experiment]) -> list[Experiment]:
+    """The linear evaluations of encoders alone, one for each training: without other read-outs and `no network`."""
+    kinds = Linear | AugmentedLinear
+    found = [e for e in experiments if isinstance(e.evaluation.protocol, kinds)]
+    return [e for e in found if e.cell.row != NO_NETWORK and e.cell.column != EVERY]
 
 
 def histories(experiments: Iterable[Experiment], *, missing: str = "run", monitors: Sequence[str] = ()) -> pd.DataFrame:

@@ -226,11 +226,8 @@ def _read_rows(paper: str, folder: Path | None, changed: int) -> dict[str, list[
 def curves(experiments: Iterable[Experiment]) -> list[dict[str, Any]]:
     """The training histories that the store holds of some experiments: one record an epoch, with the cell's names."""
     found = []
-    for experiment in experiments:
-        weights = experiment.evaluation.weights
+    for cell, weights in dict.fromkeys((e.cell, e.evaluation.weights) for e in experiments):  # one for all read-outs
         if store.built("weights", weights):
             history = store.record(store.folder_of("weights", weights))["history"]
-            found += [
-                {**asdict(experiment.cell), "seed": weights.seed, "fold": weights.data.fold, **e} for e in history
-            ]
+            found += [{**asdict(cell), "seed": weights.seed, "fold": weights.data.fold, **e} for e in history]
     return found

@@ -47,6 +47,7 @@ def logistic(
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     y = train[1].cpu().numpy()
     _check(protocol, y)
@@ -54,7 +55,8 @@ def logistic(
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     folds = StratifiedKFold(protocol.folds, shuffle=True, random_state=seed)
     search = GridSearchCV(model, {"logisticregression__C": protocol.strengths}, cv=folds)
-    with warnings.catch_warnings():
+    # Problems this small run faster on one thread than on several, which wait for each other.
+    with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a weakly regularised fit that separates the clips
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         search.fit(x, y)

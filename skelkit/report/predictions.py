@@ -67,13 +67,16 @@ def append(paper: str, found: dict[str, Predictions], folder: Path | None = None
     path = _file(paper, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        kept = {**read(paper, folder), **found}
-        packed = {key: each.packed() for key, each in kept.items()}
-        asked = {each["clips"]: each.pop("labels") for each in packed.values()}
-        lines = [{"clips": clips, "labels": labels} for clips, labels in asked.items()]
-        lines += [{"key": key, **each} for key, each in packed.items()]
+        read(paper, folder)  # refuses a damaged file, which would be written on
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        asked = {line["clips"]: line for line in lines if "labels" in line}
+        answers = {line["key"]: line for line in lines if "key" in line}
+        for key, each in found.items():
+            packed = each.packed()
+            asked[each.clips] = {"clips": each.clips, "labels": packed.pop("labels")}
+            answers[key] = {"key": key, **packed}
         with whole_file(path) as part:
-            part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+            part.write_text("".join(json.dumps(line) + "\n" for line in [*asked.values(), *answers.values()]))
 
 
 def read(paper: str, folder: Path | None = None) -> dict[str, Predictions]:
