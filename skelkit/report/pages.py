@@ -138,7 +138,7 @@ def baselines_block() -> str:
 def _beside_baselines(rows: list[Row], row: str, column: str, metric: str) -> str:
     values = [mean_of(rows, (name, column), metric) for name in (row, RANDOM, NO_NETWORK)]
     text = " / ".join("–" if isnan(value) else f"{value:.1f}" for value in values)
-    return f"**{text}**" if values[0] > max(values[1:]) else text
+    return f"**{text}**" if all(values[0] > other for other in values[1:]) else text
 
 
 def screen() -> str:
