@@ -197,9 +197,13 @@ def pictures(executed: Path, folder: Path) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from skelkit.recipes import PAPERS
+    from skelkit.recipes.claimed import check_claims
     from skelkit.report import claims, pages, published, results, tables
 
     paper = arguments.paper
+    for name in [paper] if paper in PAPERS else PAPERS:
+        check_claims(name, PAPERS[name].everything())
     if arguments.readme:
         blocks = [pages.update_readme(name) for name in pages.README_BLOCKS]
         written = {"README.md": any(blocks)} | {name: pages.update_page(name) for name in pages.PAGES}
