@@ -20,7 +20,7 @@ from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
 from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
 from skelkit.report import claims as report_claims
-from skelkit.report import figures, published
+from skelkit.report import figures, published, tables
 from skelkit.report.differences import Difference as Difference
 from skelkit.report.differences import by_seed as by_seed
 from skelkit.report.differences import by_verdict
@@ -227,9 +227,11 @@ def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.
     return pd.DataFrame(np.sum(found, axis=0), index=classes.rename("true class"), columns=classes)
 
 
-def claims(paper: str) -> pd.DataFrame:
+def claims(paper: str) -> Markdown:
     """The claims of a paper with the verdicts of the committed rows, one a line."""
-    return report_claims.table(paper).drop(columns="source").set_index("claim")
+    from IPython.display import Markdown
+
+    return Markdown(tables.plain(report_claims.table(paper).drop(columns="source").set_index("claim"), "claim"))
 
 
 def reading(claims: Mapping[str, bool]) -> None:
