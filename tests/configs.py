@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from skelkit import augment
 from skelkit.data import preprocess
+from skelkit.evaluate.logistic import Logistic
 from skelkit.evaluate.strategies import STRATEGIES
 from skelkit.methods import METHODS
 from skelkit.recipes import PAPERS
@@ -19,6 +21,12 @@ from skelkit.recipes.quickstart import quickstart
 @cache
 def everything() -> list[Experiment]:
     return [e for paper in PAPERS.values() for e in paper.everything()] + quickstart("paper")
+
+
+def own_read_outs(experiments: Iterable[Experiment]) -> list[Experiment]:
+    """Those that a recipe yields itself, in their order: not the twins by logistic regression that each linear
+    evaluation is given."""
+    return [e for e in experiments if not isinstance(e.evaluation.protocol, Logistic)]
 
 
 @cache

@@ -252,7 +252,8 @@ def test_jobs_run_in_order_and_their_rows_stand(recipe: list[Experiment]) -> Non
     said: list[str] = []
     assert pending.run(pending.pending(), say=said.append) == (2, 0)
     assert [line.split("  ")[0] for line in said] == ["2 rows", "2 rows"]  # top-1 and balanced accuracy
-    assert [row.seed for row in results.read("toy")] == [0, 1]
+    rows = [(row.seed, row.metric) for row in results.read("toy")]
+    assert rows == [(seed, f"kNN {name}") for seed in (0, 1) for name in ("top-1", "balanced accuracy")]
     assert pending.pending() == []
 
 
