@@ -255,7 +255,8 @@ def test_two_tiers_share_no_experiment_but_those_without_a_network_which_no_tier
 
 
 def test_the_knobs_of_every_kind_of_config_are_looked_at() -> None:
-    of_each_kind = {"Shear", "Units", "Whole", "HCN", "Decoder", "BYOLConfig", "WarmupCosine", "AugmentedLinear", "KJS"}
+    of_each_kind = {"Shear", "Units", "Whole", "HCN", "NoNetwork", "Decoder", "BYOLConfig", "WarmupCosine", "KJS"}
+    of_each_kind |= {"AugmentedLinear", "Logistic", "First"}
     assert of_each_kind <= configs().keys()
 
 
