@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "paper", nargs="?", help="its claims and the tables that have rows; default: one screen of all papers"
     )
     one.add_argument("table", nargs="?", help='every cell of a table, such as "Table V"')
-    one.add_argument("--all", action="store_true", help="every cell of the paper, run or not")
+    one.add_argument("--all", action="store_true", help="every cell, run or not, of the paper or of all papers")
     one.add_argument("--readme", action="store_true", help="write README.md's blocks, results/README.md and data.md")
     one.set_defaults(run=_report)
 
@@ -209,11 +209,13 @@ def _report(arguments: argparse.Namespace) -> None:
         written = {"README.md": any(blocks)} | {name: pages.update_page(name) for name in pages.PAGES}
         for page, changed in written.items():
             print(f"{page} {'rewritten' if changed else 'was up to date'}")
-    elif paper is None:
+    elif paper is None and not arguments.all:
         print(pages.screen())
     elif arguments.table or arguments.all:
-        for table in [arguments.table] if arguments.table else published.tables(paper):
-            print(f"## {table}\n\n{tables.markdown(paper, table)}\n")
+        for each in [paper] if paper else published.papers():
+            for table in [arguments.table] if arguments.table else published.tables(each):
+                head = table if paper else f"{each}, {table}"
+                print(f"## {head}\n\n{tables.markdown(each, table)}\n")
     else:
         rows = results.read(paper)
         published.cells(paper)  # refuses an unknown paper

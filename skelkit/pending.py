@@ -55,23 +55,23 @@ def pending(papers: Sequence[str] = (), tables: Sequence[str] = (), datasets: Se
     """Every experiment of the recipes whose data is here and that no committed row fills, cheapest first (by `work`
     where no row tells of seconds); published cells at tier `paper`, most extensions at `reduced`.
 
-    papers, tables, datasets: only these; () stands for all. Raises SkelkitError for an unknown one.
+    papers, tables, datasets: only these; () stands for all. Tables and data sets change no estimate. Raises
+    SkelkitError for an unknown one.
     """
-    known = [e for paper in papers or PAPERS for e in _recipe(paper)]
+    every = known = [e for paper in papers or PAPERS for e in _recipe(paper)]
     for name, wanted in (("table", tables), ("data set", datasets)):
         values = [e.cell.table if name == "table" else e.evaluation.weights.data.name for e in known]
         if unknown := set(wanted) - set(values):
             raise SkelkitError(f"no pending {name} {min(unknown)!r}; choose one of {', '.join(dict.fromkeys(values))}")
         known = [e for e, value in zip(known, values, strict=True) if not wanted or value in wanted]
-    known = [e for e in known if ready(e.evaluation)]
     alike: dict[object, list[Experiment]] = {}
-    for experiment in known:
-        for group in _groups(experiment):
+    for experiment in every:
+        for group in _groups(experiment) if ready(experiment.evaluation) else ():
             alike.setdefault(group, []).append(experiment)
     rates = {group: _rate(members) for group, members in alike.items()}
     by_pretraining: dict[str, list[Experiment]] = {}
     for experiment in known:
-        if not rows_of(experiment):
+        if ready(experiment.evaluation) and not rows_of(experiment):
             weights = experiment.evaluation.weights
             by_pretraining.setdefault(store.key(_trainings(weights)[0]), []).append(experiment)
     jobs: list[tuple[float, Job]] = []

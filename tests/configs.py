@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from skelkit import augment
 from skelkit.data import preprocess
+from skelkit.evaluate.logistic import Logistic
 from skelkit.evaluate.strategies import STRATEGIES
 from skelkit.methods import METHODS
 from skelkit.recipes import PAPERS
-from skelkit.recipes.experiment import Experiment
+from skelkit.recipes.experiment import Experiment, Labels
 from skelkit.recipes.quickstart import quickstart
 
 
 @cache
 def everything() -> list[Experiment]:
     return [e for paper in PAPERS.values() for e in paper.everything()] + quickstart("paper")
+
+
+def own_read_outs(experiments: Iterable[Experiment]) -> list[Experiment]:
+    """Those that a recipe yields itself, in their order: not the twins by logistic regression that each linear
+    evaluation is given."""
+    return [e for e in experiments if not isinstance(e.evaluation.protocol, Logistic)]
 
 
 @cache
@@ -39,6 +47,7 @@ def configs() -> dict[str, type]:
         *(config for config, _ in METHODS.values()),
         *(each for _, each in inspect.getmembers(augment, dataclasses.is_dataclass)),
         *(*preprocess.STEPS, *STRATEGIES.values()),
+        *filter(dataclasses.is_dataclass, get_args(Labels)),
     ]
     found = {*map(type, seen), *tables}
     named = {each.__name__: each for each in sorted(found, key=lambda each: each.__name__)}

@@ -257,6 +257,100 @@ def test_the_target_normalises_by_its_statistics_and_drops_nothing_while_the_met
     assert method["target"].module[0].running_mean.item() == 3.0  # and looking moves nothing
 
 
+def test_of_its_own_batch_the_target_normalises_by_that_and_drops_nothing() -> None:
+    online = nn.Sequential(nn.BatchNorm1d(1), nn.Dropout(0.9))
+    target = nn.ModuleDict({"target": Target(online, 0.5, own_batch=True)}).train()["target"]
+    x = torch.tensor([[3.0], [5.0]])  # mean 4, variance 1 by n, 2 by n - 1
+    assert_close(target(x), torch.tensor([[-1.0], [1.0]]), rtol=1e-4, atol=1e-4)
+    assert_close(target(10 * x), torch.tensor([[-1.0], [1.0]]), rtol=1e-4, atol=1e-4)
+    assert not any(each.training for each in target.module.modules())
+
+
+def test_the_running_statistics_of_a_target_of_its_own_batch_are_torchs_and_serve_in_evaluation() -> None:
+    """A tenth of the way at each batch that the target sees; following the online network moves them not at all."""
+    online = nn.Sequential(nn.BatchNorm1d(1))
+    target = Target(online, 0.5, own_batch=True)
+    norm = target.module[0]
+    x = torch.tensor([[3.0], [5.0]])
+    with target.watching(online):
+        online(torch.full((2, 1), 100.0))
+    target(x)
+    assert (norm.running_mean.item(), norm.running_var.item()) == pytest.approx((0.1 * 4, 0.9 + 0.1 * 2))
+    target.follow(online, 0.5)
+    assert (norm.running_mean.item(), norm.running_var.item()) == pytest.approx((0.4, 1.1))
+    assert (norm.num_batches_tracked.item(), target.seen) == (1, [])
+    assert_close(target.module(x), (x - 0.4) / (1.1 + 1e-5) ** 0.5)
+    assert norm.running_mean.item() == pytest.approx(0.4)  # and looking moves nothing
+
+
+def test_parameters_of_a_target_of_its_own_batch_follow_by_eq_3_and_no_gradient_reaches_them() -> None:
+    config = replace(PLAIN, momentum=0.9, statistics="batch")
+    method = method_of(config)
+    before = [p.clone() for p in method.target.parameters()]
+    step(method, 0.5)
+    online = [*method.encoder.parameters(), *method.projector.parameters()]
+    for kept, theirs, now in zip(before, online, method.target.parameters(), strict=True):
+        assert_close(now, 0.95 * kept + 0.05 * theirs.detach(), rtol=1e-5, atol=1e-7)
+        assert now.grad is None
+
+
+def test_with_batch_statistics_the_loss_is_that_of_a_twin_whose_target_trains_its_norms() -> None:
+    """After steps in which online network and target have gone apart, both terms, each view a batch of its own."""
+    method, batch = method_of(replace(PLAIN, statistics="batch")), batch_of(partner=True)
+    for i in range(3):
+        step(method, (i + 1) / 4)
+    twin = copy.deepcopy(method)
+    encoder, projector = twin.target.module
+    twin.target.module.train(True)  # nothing is dropped out in either
+    expected = 0.0
+    for one, other in ((batch.clips, batch.partner), (batch.partner, batch.clips)):
+        q = twin.predictor(twin.projector(twin.encoder(one)))
+        z = projector(encoder(other))
+        expected += (2 - 2 * F.cosine_similarity(q, z)).mean().item()
+    momentum = copy.deepcopy(method)
+    momentum.target.own_batch = False
+    assert loss_of(method, batch).item() == pytest.approx(expected, rel=1e-4)
+    assert abs(loss_of(momentum, batch).item() - expected) > 0.01
+    state = twin.target.module.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in method.target.module.state_dict().items())
+
+
+def test_the_target_encoder_of_batch_statistics_is_asked_by_its_running_ones() -> None:
+    method = method_of(replace(PLAIN, statistics="batch"))
+    for i in range(3):
+        step(method, (i + 1) / 3)
+    target = method.eval().encoders["target"]
+    x = clips()
+    assert_close(target(x)[:2], target(x[:2]))  # a clip's features do not hang on the others of its batch
+    fresh = method_of(replace(PLAIN, statistics="batch")).eval().encoders["target"]
+    fresh.load_state_dict(target.state_dict())
+    assert torch.equal(fresh(x), target(x))
+
+
+def test_momentum_statistics_are_the_default_bit_for_bit() -> None:
+    """And another run than that of batch statistics, by the target alone."""
+    methods = [method_of(PLAIN)]
+    methods += [method_of(replace(PLAIN, statistics=how)) for how in ("momentum", "batch")]
+    for method in methods:
+        for i in range(3):
+            step(method, (i + 1) / 3)
+    default, momentum, batch = (method.state_dict() for method in methods)
+    assert default.keys() == momentum.keys() == batch.keys()
+    assert all(torch.equal(tensor, momentum[name]) for name, tensor in default.items())
+    assert not all(torch.equal(tensor, batch[name]) for name, tensor in default.items())
+
+
+def test_by_default_the_target_is_its_module_in_evaluation_bit_for_bit_and_a_loss_moves_none_of_its_state() -> None:
+    method, x = method_of(), clips()
+    for i in range(2):
+        step(method, (i + 1) / 3)
+    before = {name: tensor.clone() for name, tensor in method.target.state_dict().items()}
+    twin = copy.deepcopy(method.target.module).eval()
+    assert torch.equal(method.target(x), twin(x))
+    loss_of(method, batch_of())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in method.target.state_dict().items())
+
+
 def test_buffers_that_are_no_norms_are_copied() -> None:
     online = nn.Sequential(nn.BatchNorm1d(2))
     online.register_buffer("counter", torch.tensor(1))

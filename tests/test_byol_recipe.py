@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from configs import own_read_outs
 
 from skelkit.augment import (
     LeftRightDrop,
@@ -16,15 +17,17 @@ from skelkit.augment import (
     conservative,
 )
 from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.evaluate.logistic import Logistic
 from skelkit.recipes import byol
 from skelkit.recipes.byol_settings import distilled, finetuning, pretraining, setting, settled, supervised, untrained
 from skelkit.recipes.experiment import Experiment, Tier, Weights
+from skelkit.recipes.places import FLOOR
 from skelkit.report import published
-from skelkit.report.results import SHUFFLED
+from skelkit.report.results import NO_NETWORK, RANDOM, SHUFFLED
 from skelkit.train import SGD, Steps, WarmupCosine
 
 KEY = ["table", "row", "column", "dataset", "split", "labels"]
-UNTRAINED = {"random encoder", byol.SETTLED}
+UNTRAINED = {NO_NETWORK, RANDOM, byol.SETTLED}
 
 
 def printed() -> set[tuple[str, ...]]:
@@ -43,10 +46,13 @@ def made(experiments: list[Experiment]) -> set[tuple[str, ...]]:
 # ── cells ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_cell_that_is_not_cited_has_an_experiment_and_no_other_row_than_untrained_encoders_is_added() -> None:
+def test_every_cell_that_is_not_cited_has_an_experiment_and_what_learns_nothing_and_batch_norm_are_added() -> None:
     found = made([e for e in byol.everything() if e.evaluation.weights.data.name in byol.PAPERS_OWN])
     assert printed() <= found
-    assert {row for _, row, *_ in found - printed()} == UNTRAINED
+    added = {(table, row) for table, row, *_ in found - printed()}
+    assert {row for _, row in added} == {*UNTRAINED, byol.OWN_BATCH}
+    assert {table for table, row in added if row == byol.OWN_BATCH} == {"Table 2"}
+    assert {table for table, row in added if row == NO_NETWORK} == {f"Table {n}" for n in range(1, 7)}
 
 
 def test_extensions_use_the_printed_rows_or_say_what_else_they_are() -> None:
@@ -56,7 +62,9 @@ def test_extensions_use_the_printed_rows_or_say_what_else_they_are() -> None:
     rows = {(e.cell.table, e.cell.row) for e in extensions} - {(table, row) for table, row, *_ in printed()}
     augmented = {row for table, row in rows if table == byol.AUGMENTED}
     assert augmented == {"Ours", *UNTRAINED}
-    assert {row for table, row in rows if table != byol.AUGMENTED} == UNTRAINED | {byol.LONGER, "Ours 1x"}
+    assert {row for table, row in rows if table != byol.AUGMENTED} == UNTRAINED | {
+        *(byol.LONGER, byol.OWN_BATCH, "Ours 1x")
+    }
     assert {table for table, row in rows if row == "Ours 1x"} == {"Table 3"}  # its teacher is as wide as its student
 
 
@@ -67,8 +75,9 @@ def test_the_last_extensions_have_the_papers_epochs_and_widths() -> None:
     assert {(w.encoder.width, w.training.schedule.epochs) for w in trained} == {(64, 1600), (128, 1600)}
     assert {(e.tier, e.cell.table) for e in long} == {("paper", "Table 1")}
     assert {e.cell.row for e in long if e.evaluation.weights not in trained} == {
-        "random encoder 1x",
-        "random encoder 2x",
+        NO_NETWORK,
+        RANDOM,  # of width 1
+        f"{RANDOM} 2x",
     }
 
 
@@ -108,10 +117,21 @@ def test_a_tier_that_cuts_both_to_the_same_epochs_has_no_row_of_equal_steps(tier
 def test_where_there_is_one_camera_nothing_is_ablated_that_is_not_there() -> None:
     """Two rows that differ by the viewpoints alone would tell of chance."""
     for dataset in ("utd_mhad", "msrc12"):
-        asked = [e for e in byol.extensions() if (place(e)[0], e.cell.table) == (dataset, "Table 2")]
-        pipelines = [(e.evaluation.weights.method.t1, e.evaluation.weights.method.t2) for e in asked]
-        learned = [each for e, each in zip(asked, pipelines, strict=True) if e.cell.row not in UNTRAINED]
-        assert len(learned) == len(set(learned)) == len(byol.ABLATION) - 2
+        asked = [e for e in own_read_outs(byol.extensions()) if (place(e)[0], e.cell.table) == (dataset, "Table 2")]
+        methods = [e.evaluation.weights.method for e in asked if e.cell.row not in UNTRAINED]
+        learned = [(method.t1, method.t2, method.statistics) for method in methods]
+        assert len(learned) == len(set(learned)) == len(byol.ABLATION) - 2 + 1  # and the row of batch statistics
+
+
+def test_the_row_of_batch_statistics_differs_from_the_paper_s_in_these_alone() -> None:
+    for dataset in ("ntu60", "nw_ucla"):
+        table = {(e.cell.column, e.cell.row): e.evaluation for e in own_read_outs(byol.table2(dataset))}
+        pairs = [(whole, table[column, byol.OWN_BATCH]) for (column, row), whole in table.items() if row == byol.ALL]
+        assert pairs
+        for whole, batch in pairs:
+            method = replace(whole.weights.method, statistics="batch")
+            assert (whole.weights.method.statistics, batch.weights.method) == ("momentum", method)
+            assert batch == replace(whole, weights=replace(whole.weights, method=method))
 
 
 # ── settings, Sec. 4.2 to 4.4 ───────────────────────────────────────────────────────────────────────────────────────
@@ -141,14 +161,14 @@ def test_a_short_training_of_ours_warms_up_for_the_papers_share() -> None:
 
 
 def test_linear_evaluation_is_that_of_sec_4_3_and_ours_on_small_sets_is_the_cached_one_under_its_own_name() -> None:
-    (paper,) = {e.evaluation.protocol for e in byol.table2()}
+    (paper,) = {e.evaluation.protocol for e in own_read_outs(byol.table2())}
     assert paper == AugmentedLinear(conservative(), SGD(lr=30.0), Steps(100, drops=(0.6, 0.8)), batch=256)
     assert paper.optimiser == SGD(lr=30.0, momentum=0.9, weight_decay=0.0)
     assert [round(paper.schedule.rate(epoch), 6) for epoch in (0, 59, 60, 79, 80, 99)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
-    (ours,) = {e.evaluation.protocol for e in byol.table2("nw_ucla")}
+    (ours,) = {e.evaluation.protocol for e in own_read_outs(byol.table2("nw_ucla"))}
     assert isinstance(ours, Linear)
     assert ours.standardise
-    assert {e.evaluation.protocol for e in byol.augmented("nw_ucla")} == {paper}
+    assert {e.evaluation.protocol for e in byol.augmented("nw_ucla")} == {paper, Logistic()}
 
 
 @pytest.mark.parametrize(("share", "epochs"), [(0.01, 100), (0.05, 20), (0.1, 10)])
@@ -211,7 +231,12 @@ def test_the_other_rows_of_the_ablation_are_ticked_as_printed() -> None:
 
 def test_table_5_tunes_every_width_and_distils_each_smaller_one_from_the_widest() -> None:
     table = [e for e in byol.table5() if e.cell.column == "1%" and e.evaluation.weights.seed == 0]
-    weights = {e.cell.row: e.evaluation.weights for e in table}
+    floor = {e.cell.row: e.evaluation for e in table if e.cell.row in UNTRAINED}
+    weights = {e.cell.row: e.evaluation.weights for e in table if e.cell.row not in floor}
+    assert len(table) == len(floor) + len(weights)
+    asked = {row: (e.protocol, e.labels) for row, e in floor.items()}
+    assert asked == {RANDOM: (FLOOR, 0.01), NO_NETWORK: (FLOOR, 0.01)}
+    assert (floor[RANDOM].weights.encoder.width, floor[RANDOM].weights.training.schedule.epochs) == (64, 0)
     widths = {"Ours 0.25x": 16, "Ours 0.5x": 32, "Ours 1x": 64, "Ours 2x": 128}
     assert {row: w.encoder.width for row, w in weights.items()} == widths | {
         f"{row}, distilled": width for row, width in widths.items() if row != "Ours 2x"

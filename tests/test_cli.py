@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rows import ROW
 
 from skelkit import __version__, cli
 from skelkit.data import library
 from skelkit.files import SkelkitError
 from skelkit.parameters import parameters_of
 from skelkit.recipes import PAPERS
+from skelkit.report import claims, pages, published, results, tables
 
 
 def skelkit(*words: Any) -> int:
@@ -180,6 +182,71 @@ def test_a_pending_training_that_fails_makes_the_exit_code_1(
 def test_pending_without_data_lists_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert skelkit("run", "--pending", "ascal") == 0
     assert capsys.readouterr().out == ("0 jobs pending on the data that is here, about 0 minutes on this device\n")
+
+
+def test_pending_cells_are_filtered_by_paper_table_and_data_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("skelkit.pending.pending", lambda *chosen: asked.append(chosen) or [])
+    assert skelkit("run", "--pending", "ascal", "--table", "Table V", "--dataset", "sbu") == 0
+    assert skelkit("run", "--pending") == 0
+    assert asked == [(["ascal"], ["Table V"], ["sbu"]), ([], [], [])]
+    assert "0 jobs pending" in capsys.readouterr().out
+
+
+def test_report_prints_one_screen_of_decided_claims_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert skelkit("report") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 160
+    for paper, title in pages.PAPERS.items():
+        judged = claims.judged(paper)
+        (head,) = [line for line in lines if line.startswith(f"{title.short}: claims: ")]
+        assert sum(int(number) for number in re.findall(r"(\d+) [a-z]", head)) == len(judged)
+        at = lines.index(head) + 1
+        decided = [each for each in judged if each.verdict in ("holds", "contradicted")]
+        for line, each in zip(lines[at : at + len(decided)], decided, strict=True):
+            assert line.split(maxsplit=1)[0] == each.verdict
+            assert each.claim.claim[:80] in line
+            assert line.endswith(str(each.difference))
+    assert pages.PAPERS.keys() == PAPERS.keys()
+    decided = sum(each.verdict in ("holds", "contradicted") for paper in PAPERS for each in claims.judged(paper))
+    assert len(lines) == len(PAPERS) + decided + 3  # the counts of cells, an empty line, and what else there is
+    (counts,) = [line for line in lines if line.startswith("published cells: ")]
+    printed = sum(int(number) for number in re.findall(r"(\d+) [a-z]", counts))
+    assert printed == tables.counted()["published cells"].sum() == sum(len(published.cells(p)) for p in PAPERS)
+
+
+@pytest.fixture
+def _one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKELKIT_RESULTS", str(tmp_path))
+    results.append([ROW])
+
+
+@pytest.mark.usefixtures("_one_row")
+def test_report_of_a_paper_prints_its_claims_and_the_tables_that_have_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert skelkit("report", "ascal") == 0
+    head, *said = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    assert head.startswith("| claim | verdict | difference [95 % interval] | ours |")
+    assert [line.split(" | ")[0].removeprefix("| ") for line in head.split("\n")[2:]] == [
+        each.claim for each in claims.claims("ascal")
+    ]
+    title, table = said  # one section of one table
+    assert title.startswith("**Table V**, last epoch;")
+    assert [line.split(" | ")[0] for line in table.split("\n")[2:]] == [f"| {ROW.row}"]
+
+
+@pytest.mark.usefixtures("_one_row")
+def test_report_of_all_cells_prints_every_one_of_a_paper_or_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert skelkit("report", "ascal", "--all") == 0
+    said = capsys.readouterr().out
+    assert re.findall("^## (.*)$", said, re.MULTILINE) == published.tables("ascal")
+    assert len(re.findall(r"^\| (?!row |---)", said, re.MULTILINE)) == len(published.cells("ascal"))
+    assert skelkit("report", "--all") == 0
+    said = capsys.readouterr().out
+    every = [f"{paper}, {table}" for paper in published.papers() for table in published.tables(paper)]
+    assert re.findall("^## (.*)$", said, re.MULTILINE) == every
 
 
 def test_report_prints_a_table_beside_the_published_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -13,6 +14,8 @@ from torch import Generator, Tensor
 from skelkit.evaluate.cluster import Cluster, _named, cluster
 from skelkit.evaluate.metrics import Result
 from skelkit.files import SkelkitError
+
+ALL_RIGHT = {"clustering accuracy": 100, "clustering balanced accuracy": 100}
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -59,7 +62,10 @@ def test_clustering_accuracy_by_hand(by: str) -> None:
     features = torch.tensor([0.0, 0.1, 0.2, 9.0, 9.1, 9.2, 9.3])[:, None]
     test = features, torch.tensor([0, 0, 1, 1, 1, 1, 0])
     got = found(Cluster(by=by), test)  # type: ignore[arg-type]
-    assert got.scores == {"clustering accuracy": pytest.approx(500 / 7)}
+    of_each = (100 * 2 / 3, 100 * 3 / 4)  # no clip has class 2
+    assert got.scores == pytest.approx(
+        {"clustering accuracy": 500 / 7, "clustering balanced accuracy": sum(of_each) / 2}
+    )
     assert got.confusion == [[2, 1, 0], [1, 3, 0], [0, 0, 0]]
     assert got.curve == []
 
@@ -67,7 +73,7 @@ def test_clustering_accuracy_by_hand(by: str) -> None:
 @pytest.mark.parametrize("by", ["k-means", "Ward"])
 def test_separate_groups_are_the_classes_and_a_change_of_their_names_order_or_scale_changes_nothing(by: str) -> None:
     protocol, (x, y) = Cluster(by=by), blobs(30)  # type: ignore[arg-type]
-    assert found(protocol, (x, y)).scores == {"clustering accuracy": 100}
+    assert found(protocol, (x, y)).scores == ALL_RIGHT
     other = numbers(30, 3, 1)  # labels of chance, so that the score is not the highest
     score = found(protocol, (x, other)).scores
     assert score["clustering accuracy"] < 70
@@ -95,19 +101,22 @@ def test_all_clips_are_the_training_and_the_test_clips_together() -> None:
     train, test = blobs(30), blobs(12, seed=1)
     assert sum(map(sum, found(Cluster(clips="all"), test, train).confusion)) == 42
     joined = torch.cat([train[0], test[0]]), torch.cat([train[1], test[1]])
-    assert found(Cluster(clips="all"), test, train) == found(Cluster(), joined)
+    alone, every = found(Cluster(), joined), found(Cluster(clips="all"), test, train)
+    assert every == replace(alone, predicted=alone.predicted[30:])  # predictions are kept of the test clips
+    assert len(every.predicted) == 12
     assert sum(map(sum, found(Cluster(), test, train).confusion)) == 12
 
 
 def test_a_collapsed_encoder_scores_the_share_of_the_largest_class() -> None:
     test = torch.ones(10, 4), torch.tensor([0] * 5 + [1] * 3 + [2] * 2)
-    assert found(Cluster(), test).scores == {"clustering accuracy": 50}
+    scores = found(Cluster(), test).scores
+    assert scores == pytest.approx({"clustering accuracy": 50, "clustering balanced accuracy": 100 / 3})
 
 
 def test_a_class_without_a_clip_gets_no_group() -> None:
     x, y = blobs(30)
     two = y != 1
-    assert found(Cluster(), (x[two], y[two])).scores == {"clustering accuracy": 100}
+    assert found(Cluster(), (x[two], y[two])).scores == ALL_RIGHT
 
 
 def test_a_single_clip_is_refused() -> None:

@@ -38,12 +38,14 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"queue": 16, "temperature": 100.0},
         {"queue": 16, "paradigm": "end to end", "head": "linear", "head_dim": 4},
         {"queue": 16, "paradigm": "memory bank", "head": "nonlinear", "head_dim": 4},
+        {"queue": 16, "paradigm": "memory bank", "bank": "instance discrimination", "head_dim": 4},
     ],
     "interskeleton": [{"steps": (Shear(),), "queue": 16, "head_dim": 4}],
     "supervised": [{}, {"frozen": 0.5, "encoder_rate": 0.001}],
     "byol": [
         {"t1": (Shear(),), "t2": (), "hidden": 16, "head_dim": 8},
         {"hidden": 16, "head_dim": 8, "momentum": 0.5, "statistics_momentum": 0.5},
+        {"hidden": 16, "head_dim": 8, "statistics": "batch"},
     ],
     "longt_gan": [
         {"decoder": DECODER, "discriminator": Bidirectional(4, dropout=0.0), "pieces": Pieces(2, 6)},

@@ -21,6 +21,7 @@ from skelkit.models.agcn import AGCN, AGCNEncoder, GraphConvolution, mixture
 from skelkit.models.graph import agcn_partitions, stgcn_partitions
 from skelkit.models.gru import BiGRU, BiGRUEncoder, last_frames, over_frames
 from skelkit.models.hcn import HCN, HCNEncoder
+from skelkit.models.no_network import NoNetwork
 from skelkit.models.stgcn import STGCN
 
 SMALL = [
@@ -34,7 +35,9 @@ SMALL = [
     STGCN(8),
     STGCN(8, bones=False),
 ]
-every_encoder = pytest.mark.parametrize("config", SMALL, ids=str)
+"""The networks, which gradients reach; `NoNetwork` has no weight."""
+every_network = pytest.mark.parametrize("config", SMALL, ids=str)
+every_encoder = pytest.mark.parametrize("config", [*SMALL, NoNetwork()], ids=str)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -80,20 +83,32 @@ def test_the_released_encoders_sizes_for_25_joints_and_two_persons(config: Any, 
 @every_encoder
 @pytest.mark.parametrize("skeleton", [KINECT_V2, KINECT_V1, SBU], ids=lambda s: s.name)
 @pytest.mark.parametrize("persons", [1, 2])
-def test_any_skeleton_and_length_gives_features_whose_gradient_reaches_every_weight(
+def test_any_skeleton_and_length_gives_finite_features_and_a_gradient_reaches_every_weight(
     config: Any, skeleton: Skeleton, persons: int
 ) -> None:
     encoder = shaken(built(config, spec(skeleton, persons)))
     for t in (2, 5, 20):
         features = encoder(some_clips(4, t, len(skeleton), persons))
         assert features.shape == (4, encoder.out_dim)
+        assert features.dtype == torch.float32
         assert features.isfinite().all()
+    if isinstance(config, NoNetwork):
+        return
     features.square().sum().backward()
     for name, p in encoder.named_parameters():
         assert p.grad is not None, name
         assert p.grad.isfinite().all(), name
         # A bias before a batch norm, or one that shifts a whole softmax, moves nothing.
         assert p.dim() == 1 or "bias" in name or p.grad.any(), name
+
+
+@every_encoder
+def test_in_evaluation_a_clip_s_features_depend_on_no_other_and_repeat_themselves(config: Any) -> None:
+    encoder, x = shaken(built(config)).eval(), some_clips(5)
+    together = encoder(x)
+    assert torch.equal(encoder(x), together)
+    assert_close(encoder(x[3:4]), together[3:4], rtol=1e-4, atol=1e-5)
+    assert_close(encoder(x.flip(0)).flip(0), together, rtol=1e-4, atol=1e-5)
 
 
 @every_encoder
@@ -104,7 +119,7 @@ def test_a_missing_second_person_is_taken_as_zeros(config: Any) -> None:
     assert not torch.isclose(encoder(x), encoder(torch.zeros_like(x))).all()
 
 
-@every_encoder
+@every_network
 def test_the_gradient_passes_through_bf16(config: Any) -> None:
     encoder, x = shaken(built(replace(config, dropout=0.0) if hasattr(config, "dropout") else config)), some_clips()
     plain = encoder(x)

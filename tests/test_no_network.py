@@ -60,6 +60,12 @@ def test_it_has_no_parameter_and_learns_nothing() -> None:
     assert list(built().parameters()) == list(built().buffers()) == []
 
 
+def test_a_precision_of_16_bit_changes_nothing(x: Tensor) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        half = built()(x)
+    assert torch.equal(half, built()(x))
+
+
 def test_it_sees_every_frame_of_a_clip_whatever_the_paper_s_view_cuts_off() -> None:
     weights = ascal.pretraining("sbu", "folds", 0)
     assert isinstance(weights.data.view, View)

@@ -229,6 +229,55 @@ def test_estimates_go_by_rows_of_such_encoders_where_there_are_any(recipe: list[
     assert sorted(job.minutes or 0 for job in pending.pending()) == pytest.approx([1, 10])
 
 
+@pytest.fixture
+def grid(recipe: list[Experiment], tmp_path: Path) -> dict[tuple[str, str], Experiment]:
+    """Two tables on each of two data sets that are here, by table and data set."""
+    save_npz(clips_of(24), tmp_path / "data" / "there.npz")
+    found = {
+        (table, dataset): replace(e, cell=replace(e.cell, table=table))
+        for seed, (table, dataset) in enumerate((t, d) for t in ("Table I", "Table V") for d in ("here", "there"))
+        for e in [experiment(dataset, seed=seed, epochs=8)]
+    }
+    recipe += [*found.values(), experiment("absent")]
+    return found
+
+
+def test_pending_cells_of_some_tables_and_data_sets_are_these_and_no_others(
+    grid: dict[tuple[str, str], Experiment],
+) -> None:
+    def asked(*tables: str, of: Sequence[str] = (), papers: Sequence[str] = ()) -> set[tuple[str, str]]:
+        jobs = pending.pending(papers, tables, of)
+        return {(e.cell.table, e.evaluation.weights.data.name) for job in jobs for e in job.experiments}
+
+    assert asked() == set(grid)
+    assert asked("Table V") == {("Table V", "here"), ("Table V", "there")}
+    assert asked(of=["here"], papers=["toy"]) == {("Table I", "here"), ("Table V", "here")}
+    assert asked("Table I", of=["there"]) == {("Table I", "there")}
+    assert asked("Table I", "Table V", of=["here", "there"]) == set(grid)
+    assert asked(of=["absent"]) == set()  # known, and not here
+    committed(grid["Table I", "there"], seconds=16.0)
+    assert asked("Table I", of=["there"]) == set()
+
+
+def test_asking_for_a_table_changes_no_estimate(grid: dict[tuple[str, str], Experiment]) -> None:
+    committed(grid["Table I", "here"], seconds=16.0)
+    minutes = {job.title: job.minutes for job in pending.pending()}
+    assert list(minutes.values()) == pytest.approx([16 / 60] * 3)
+    for chosen in ({"tables": ["Table V"]}, {"datasets": ["there"]}):
+        jobs = pending.pending(**chosen)
+        assert len(jobs) == 2
+        assert all(job.minutes == minutes[job.title] for job in jobs)
+
+
+def test_an_unknown_table_or_data_set_is_refused_with_those_that_there_are(
+    grid: dict[tuple[str, str], Experiment],
+) -> None:
+    with pytest.raises(SkelkitError, match=r"^no pending table 'Table M'; choose one of Table I, Table V$"):
+        pending.pending(tables=["Table I", "Table M"])
+    with pytest.raises(SkelkitError, match=r"^no pending data set 'sbu'; choose one of here, there$"):
+        pending.pending(tables=["Table V"], datasets=["sbu"])
+
+
 def test_an_unknown_paper_is_refused() -> None:
     with pytest.raises(SkelkitError, match="unknown paper 'nonsense'; choose one of ascal"):
         pending.pending(["nonsense"])
@@ -252,7 +301,8 @@ def test_jobs_run_in_order_and_their_rows_stand(recipe: list[Experiment]) -> Non
     said: list[str] = []
     assert pending.run(pending.pending(), say=said.append) == (2, 0)
     assert [line.split("  ")[0] for line in said] == ["2 rows", "2 rows"]  # top-1 and balanced accuracy
-    assert [row.seed for row in results.read("toy")] == [0, 1]
+    rows = [(row.seed, row.metric) for row in results.read("toy")]
+    assert rows == [(seed, f"kNN {name}") for seed in (0, 1) for name in ("top-1", "balanced accuracy")]
     assert pending.pending() == []
 
 

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, get_args
 
 import pandas as pd
 import pytest
-from configs import configs, everything
+from configs import configs, everything, own_read_outs
 from torch import Generator
 
 import skelkit
@@ -22,10 +23,12 @@ from skelkit.augment import CropResize
 from skelkit.data.skeleton import KINECT_V2
 from skelkit.data.views import DataSpec, Resample, Whole
 from skelkit.evaluate.knn import KNN
-from skelkit.evaluate.linear import AugmentedLinear
+from skelkit.evaluate.linear import AugmentedLinear, Linear
+from skelkit.evaluate.logistic import Logistic
 from skelkit.files import SkelkitError
 from skelkit.methods import build
 from skelkit.models.gru import BiGRU
+from skelkit.models.no_network import NoNetwork
 from skelkit.models.representations import Representations
 from skelkit.recipes import (
     PAPERS,
@@ -42,10 +45,10 @@ from skelkit.recipes import (
     sesar_settings,
     tiers,
 )
-from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
+from skelkit.recipes.experiment import Evaluation, Experiment, OwnClassifier, Tier, Weights
 from skelkit.recipes.quickstart import quickstart
 from skelkit.report import published
-from skelkit.report.results import SHUFFLED, Row
+from skelkit.report.results import NO_NETWORK, RANDOM, SHUFFLED, Row
 from skelkit.train import Steps
 
 EVERY_TABLE = [(paper, table) for paper, recipe in PAPERS.items() for table in recipe.TABLES]
@@ -121,12 +124,12 @@ def test_a_table_that_a_paper_does_not_have_is_refused(paper: str) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_paper_asks_frozen_encoders_that_it_compares_once_more_with_shuffled_labels(paper: str) -> None:
-    """The random encoder among them; each is an experiment of a table but for its labels."""
+    """The encoders that learn nothing among them; each is an experiment of a table but for its labels."""
     extensions = PAPERS[paper].extensions()
     checks = [e for e in extensions if e.cell.table == SHUFFLED]
     plain = [e for e in extensions if e.cell.table != SHUFFLED]
-    assert "random encoder" in {e.cell.row for e in checks}
-    assert len({e.cell.row for e in checks}) > 2
+    assert {NO_NETWORK, RANDOM} < {e.cell.row for e in checks}
+    assert len({e.cell.row for e in checks}) > 3
     assert all(e.evaluation.shuffled for e in checks)
     assert not any(e.evaluation.shuffled for e in plain)
     for e in checks:
@@ -136,8 +139,14 @@ def test_every_paper_asks_frozen_encoders_that_it_compares_once_more_with_shuffl
 
 
 def test_only_a_classifier_on_frozen_features_is_asked_with_shuffled_labels() -> None:
-    found = longt_gan.table2("hdm05_11", tier="reduced")
-    assert [e.cell.row for e in places.shuffled(found[:6])] == [e.cell.row for e in found[:3]]
+    """Linear evaluation and the nearest neighbour; neither a network's own classifier nor logistic regression."""
+    found = longt_gan.table2("hdm05_11", tier="reduced")[: 4 * 2 + 3]
+    frozen = [e for e in found if isinstance(e.evaluation.protocol, Linear)]
+    assert [e.cell.row for e in frozen] == ["U: Ours", "U: Autoencoder", RANDOM, NO_NETWORK]
+    rest = Counter(type(e.evaluation.protocol) for e in found if e not in frozen)
+    assert rest == {Logistic: 4, OwnClassifier: 3}
+    again = [(e.cell.row, e.evaluation.protocol) for e in places.shuffled(found)]
+    assert again == [(e.cell.row, e.evaluation.protocol) for e in frozen]
 
 
 # ── tiers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,6 +206,8 @@ def test_a_shorter_tier_is_never_longer() -> None:
 
 
 def widths(encoder: Any) -> list[int]:
+    if isinstance(encoder, NoNetwork):
+        return []
     several = isinstance(encoder, Representations)
     return [w for _, each in encoder.encoders for w in widths(each)] if several else [encoder.width]
 
@@ -230,16 +241,22 @@ def test_every_kind_of_experiment_can_be_built_at_smoke_tier() -> None:
     assert len(built) > 30
 
 
-def test_no_two_experiments_are_the_same() -> None:
-    seen = [(e.cell, store.key(e.evaluation), e.variant) for e in everything()]
+def test_no_two_experiments_of_a_tier_are_the_same() -> None:
+    seen = [(e.cell, store.key(e.evaluation), e.variant, e.tier) for e in everything()]
     assert len(set(seen)) == len(seen)
+
+
+def test_two_tiers_share_no_experiment_but_those_without_a_network_which_no_tier_shortens() -> None:
+    seen = Counter((e.cell, store.key(e.evaluation), e.variant) for e in everything())
+    assert {cell.row for (cell, *_), times in seen.items() if times > 1} == {NO_NETWORK}
 
 
 # ── knobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_knobs_of_every_kind_of_config_are_looked_at() -> None:
-    of_each_kind = {"Shear", "Units", "Whole", "HCN", "Decoder", "BYOLConfig", "WarmupCosine", "AugmentedLinear", "KJS"}
+    of_each_kind = {"Shear", "Units", "Whole", "HCN", "NoNetwork", "Decoder", "BYOLConfig", "WarmupCosine", "KJS"}
+    of_each_kind |= {"AugmentedLinear", "Logistic", "First"}
     assert of_each_kind <= configs().keys()
 
 
@@ -332,9 +349,20 @@ def test_every_experiment_of_a_published_data_set_names_a_published_table() -> N
     assert ours - known == {"NW-UCLA", "Units", SHUFFLED}
 
 
-def test_a_random_encoder_stands_beside_every_comparison() -> None:
+def test_both_encoders_that_learn_nothing_stand_beside_every_comparison() -> None:
     for name in ("table2", "table3", "table4", "table5", "figure9"):
-        assert "random encoder" in {e.cell.row for e in getattr(ascal, name)()}
+        assert {NO_NETWORK, RANDOM} < {e.cell.row for e in getattr(ascal, name)()}
+
+
+def test_every_linear_evaluation_with_all_labels_has_one_twin_by_logistic_regression_and_nothing_else_has() -> None:
+    def asked(e: Experiment) -> tuple[Any, ...]:
+        return dataclasses.replace(e, evaluation=dataclasses.replace(e.evaluation, protocol=OwnClassifier()))
+
+    found = [e for e in everything() if e.cell.paper in PAPERS and not e.evaluation.shuffled]
+    linear = [e for e in own_read_outs(found) if isinstance(e.evaluation.protocol, Linear | AugmentedLinear)]
+    twins = [e for e in found if isinstance(e.evaluation.protocol, Logistic)]
+    assert Counter(map(asked, twins)) == Counter(asked(e) for e in linear if e.evaluation.labels is None)
+    assert {e.evaluation.protocol for e in twins} == {Logistic()}
 
 
 # ── published cells of inter-skeleton contrast ──────────────────────────────────────────────────────────────────────
@@ -343,8 +371,8 @@ KEY_OF_A_CELL = ["table", "row", "column", "dataset", "split", "labels", "metric
 
 
 def made_by_inter_skeleton() -> set[tuple[str, ...]]:
-    """What the experiments on the paper's own data sets would fill."""
-    experiments = [(e, e.evaluation.weights.data) for e in interskeleton.everything()]
+    """What the experiments on the paper's own data sets would fill, logistic regression left out."""
+    experiments = [(e, e.evaluation.weights.data) for e in own_read_outs(interskeleton.everything())]
     return {
         (
             *(e.cell.table, e.cell.row, e.cell.column, data.name, e.evaluation.split or data.split, e.cell.labels),
@@ -363,11 +391,12 @@ def test_every_number_of_inter_skeleton_contrast_that_is_not_cited_has_an_experi
     assert printed - made_by_inter_skeleton() == set()
 
 
-def test_every_experiment_of_inter_skeleton_contrast_fills_a_printed_cell_or_is_a_random_encoder() -> None:
+def test_every_experiment_of_inter_skeleton_contrast_fills_a_printed_cell_or_learns_nothing() -> None:
     printed = set(published.cells("interskeleton")[KEY_OF_A_CELL].itertuples(index=False, name=None))
     unprinted = made_by_inter_skeleton() - printed
-    assert {row for _, row, *_ in unprinted} == {"random encoder"}
-    assert {table for table, *_ in unprinted} == {"Table 1", "Table 3", "Table 5"}
+    assert {(table, row) for table, row, *_ in unprinted} == {
+        (f"Table {n}", row) for n in range(1, 11) for row in (NO_NETWORK, RANDOM)
+    }
 
 
 def test_extensions_of_inter_skeleton_contrast_use_the_printed_rows_and_meet_no_printed_cell() -> None:
@@ -376,7 +405,8 @@ def test_extensions_of_inter_skeleton_contrast_use_the_printed_rows_and_meet_no_
     assert {e.tier for e in extensions} == {"reduced"}
     assert not {e.evaluation.weights.data.name for e in extensions} & set(printed["dataset"])
     known = {*zip(printed["table"], printed["row"], strict=True)}
-    assert {(e.cell.table, e.cell.row) for e in extensions if e.cell.row != "random encoder"} <= known
+    made = {(e.cell.table, e.cell.row) for e in extensions}
+    assert made - known == {(table, row) for table, _ in made for row in (NO_NETWORK, RANDOM)}
 
 
 def test_the_folds_of_a_data_set_share_a_column_so_that_they_are_averaged() -> None:
@@ -398,6 +428,11 @@ def test_the_released_variant_of_inter_skeleton_contrast_crops_a_clips_own_frame
     for table in ("1", "2", "4", "5", "7", "9"):
         for e in interskeleton.TABLES[f"Table {table}"]("ntu60", variant="official"):
             weights: Weights | None = e.evaluation.weights
+            if isinstance(weights.encoder, NoNetwork):  # is read as the others are, or sees whole clips
+                augmented = table in ("1", "5", "9")  # where the read-out crops clips
+                views = (Whole(300), Resample(64, share=0.95)) if augmented else (Whole(), None)
+                assert (weights.data.view, weights.data.eval_view, weights.method.steps) == (*views, ())
+                weights = None
             while weights is not None:
                 assert weights.data.view == Whole(300)
                 assert weights.data.eval_view == Resample(64, share=0.95)
@@ -407,7 +442,7 @@ def test_the_released_variant_of_inter_skeleton_contrast_crops_a_clips_own_frame
                 weights = weights.start
             if isinstance(e.evaluation.protocol, AugmentedLinear):
                 assert e.evaluation.protocol.steps == (CropResize(0.5, least=64, frames=64),)
-    (paper,) = {e.evaluation.protocol for e in interskeleton.table1("ntu60")}
+    (paper,) = {e.evaluation.protocol for e in own_read_outs(interskeleton.table1("ntu60"))}
     assert paper.steps == (CropResize(0.5, frames=64),)
     assert at_tier(interskeleton.table1("ntu60")[0], "smoke").evaluation.protocol.steps[0].frames == 12
 
@@ -433,8 +468,8 @@ def test_the_released_epochs_and_start_of_inter_skeleton_contrast_are_those_of_i
 def test_table_10_puts_features_beside_each_other_by_the_read_out_of_its_other_rows() -> None:
     for dataset in ("ntu60", "nw_ucla"):
         table = interskeleton.table10(dataset)
-        assert len({e.evaluation.protocol for e in table}) == 1
-        assert sum(bool(e.evaluation.beside) for e in table) == 3
+        (one,) = {e.evaluation.protocol for e in own_read_outs(table)}
+        assert Counter(e.evaluation.protocol for e in table if e.evaluation.beside) == {one: 3, Logistic(): 3}
 
 
 def test_where_synthetic_clips_stand_in_an_evaluation_has_no_split_of_the_data_set_s_own() -> None:

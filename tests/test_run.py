@@ -25,6 +25,7 @@ from skelkit.evaluate.cluster import Cluster, cluster
 from skelkit.evaluate.compression import CompressedKNN
 from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, Linear, linear
+from skelkit.evaluate.logistic import Logistic
 from skelkit.files import SkelkitError
 from skelkit.methods.byol import BYOLConfig
 from skelkit.methods.distillation import DistillationConfig
@@ -104,6 +105,7 @@ def test_a_row_says_what_was_measured_on_what() -> None:
     rows = run.evaluate(smoke())
     assert [(r.metric, r.selection) for r in rows] == [
         ("top-1", "last"),
+        ("balanced accuracy", "last"),
         ("top-5", "last"),
         ("top-1", "best test epoch"),
     ]
@@ -143,18 +145,25 @@ def test_the_best_test_epoch_is_a_second_row_and_never_the_first() -> None:
 
 
 def test_a_protocol_without_epochs_has_no_best_one() -> None:
-    assert [(r.metric, r.selection) for r in run.evaluate(smoke(KNN()))] == [("kNN top-1", "last")]
+    assert [(r.metric, r.selection) for r in run.evaluate(smoke(KNN()))] == [
+        ("kNN top-1", "last"),
+        ("kNN balanced accuracy", "last"),
+    ]
 
 
 def test_clustering_reads_the_stored_features_and_its_seed_is_that_of_the_weights() -> None:
     experiment = smoke(Cluster())
-    (row,) = run.evaluate(experiment)
-    assert (row.metric, row.selection) == ("clustering accuracy", "last")
+    rows = run.evaluate(experiment)
+    assert [(row.metric, row.selection) for row in rows] == [
+        ("clustering accuracy", "last"),
+        ("clustering balanced accuracy", "last"),
+    ]
     prepared = run.prepare(weights().data)
     labels = prepared.resident.labels
     sides = [labels[torch.from_numpy(i)] for i in (prepared.split.train, prepared.split.test)]
     known, asked = zip(run.features(weights()), sides, strict=True)
-    assert row.value == round(cluster(Cluster(), known, asked, 17, weights().seed).scores[row.metric], 4)
+    scores = cluster(Cluster(), known, asked, 17, weights().seed).scores
+    assert {row.metric: row.value for row in rows} == {metric: round(value, 4) for metric, value in scores.items()}
 
 
 @pytest.mark.parametrize(
@@ -355,7 +364,7 @@ def test_a_label_fraction_trains_on_so_many_clips_and_starts_from_the_pretrained
     pretrained = run.trained(chosen).encoder.state_dict()
     assert all(torch.equal(tensor, pretrained[name]) for name, tensor in start.encoder.state_dict().items())
     prepared = run.prepare(tuned.data)
-    half = run.labelled(tuned, prepared)
+    half = run.labelled(tuned.labels, tuned.seed, prepared)
     assert set(half) < set(prepared.split.train)
     assert run.measure(Evaluation(tuned, OwnClassifier()))["n_train"] == len(half)
 
@@ -400,9 +409,12 @@ def test_compressed_features_have_a_row_of_their_own_and_repeat_themselves() -> 
     chosen = weights(encoder=BiGRU(8, 1), method=PredictClusterConfig(), training=SEMI)
     whole = at_tier(Experiment(CELL, Evaluation(chosen, CompressedKNN(parts=(2, 4)))), "smoke")
     assert whole.evaluation.protocol == CompressedKNN(parts=(2, 4), epochs=2)
-    (row,) = run.evaluate(whole)
-    assert (row.metric, row.selection, row.n_train) == ("kNN top-1", "last", 40)
-    assert run.evaluate(whole, recompute=True)[0].value == row.value
+    rows = run.evaluate(whole)
+    assert [(row.metric, row.selection, row.n_train) for row in rows] == [
+        ("kNN top-1", "last", 40),
+        ("kNN balanced accuracy", "last", 40),
+    ]
+    assert [row.value for row in run.evaluate(whole, recompute=True)] == [row.value for row in rows]
 
 
 def test_a_distilled_student_is_tested_by_its_own_classifier_and_its_weights_hold_no_teacher() -> None:
@@ -452,15 +464,15 @@ def test_a_pretraining_of_byol_is_watched_for_collapse_and_gives_the_online_enco
     assert not torch.equal(online, target)
 
 
-def test_every_evaluation_has_a_confusion_matrix_and_an_accuracy_of_each_class() -> None:
-    for protocol in (Linear(schedule=Steps(2)), KNN()):
+def test_every_evaluation_has_a_confusion_matrix_that_its_accuracies_agree_with() -> None:
+    for protocol, name in ((Linear(schedule=Steps(2)), ""), (KNN(), "kNN "), (Logistic(folds=2), "logistic ")):
         found = run.measure(smoke(protocol).evaluation)
         confusion = np.array(found["confusion"])
         assert confusion.sum() == found["n_test"] == 40
-        top1 = found["scores"].get("top-1", found["scores"].get("kNN top-1"))
-        assert 100 * confusion.trace() / 40 == pytest.approx(top1, abs=1e-3)
+        assert 100 * confusion.trace() / 40 == pytest.approx(found["scores"][f"{name}top-1"], abs=1e-3)
         hit, there = confusion.diagonal(), confusion.sum(1)
-        np.testing.assert_allclose(found["per_class"], np.where(there > 0, 100 * hit / np.maximum(there, 1), np.nan))
+        of_each = 100 * hit[there > 0] / there[there > 0]
+        assert of_each.mean() == pytest.approx(found["scores"][f"{name}balanced accuracy"], abs=1e-3)
 
 
 def test_skelkit_build_0_measures_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -647,8 +659,8 @@ def test_five_seeds_draw_five_label_subsets_and_supervised_only_sees_the_same_on
     starts = [artefacts.untrained(each)[0].classifier.weight for each in tuned]
     assert not any(torch.equal(starts[0], other) for other in starts[1:])
     prepared = run.prepare(ours.data)
-    subsets = [tuple(run.labelled(each, prepared)) for each in tuned]
-    assert subsets == [tuple(run.labelled(each, prepared)) for each in scratch]
+    subsets = [tuple(run.labelled(each.labels, each.seed, prepared)) for each in tuned]
+    assert subsets == [tuple(run.labelled(each.labels, each.seed, prepared)) for each in scratch]
     assert len(set(subsets)) == 5
     counts = [np.bincount(prepared.clips.labels[list(subset)]) for subset in subsets]
     assert all(np.array_equal(counts[0], each) for each in counts)  # as many of each class

@@ -25,12 +25,13 @@ from skelkit.recipes import Drawn, at_tier, sesar
 from skelkit.recipes.experiment import Experiment, OwnClassifier, Tier, Weights
 from skelkit.recipes.sesar_settings import SETTINGS, baseline, budgets, pretraining, setting, toy
 from skelkit.report import published
+from skelkit.report.results import NO_NETWORK, RANDOM
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CITED = ("ASSL", "MS2L")
 PRINTED = ["table", "row", "column", "dataset", "split", "labels"]
-FRAMED = {"random encoder", "Predict & Cluster, linear"}
-"""Our two rows beside the paper's."""
+FRAMED = {NO_NETWORK, RANDOM, "Predict & Cluster, linear"}
+"""Our three rows beside the paper's."""
 
 
 def fills(experiments: list[Experiment]) -> set[tuple[str, ...]]:
@@ -76,9 +77,9 @@ def test_a_data_set_s_table_is_the_published_one_that_it_stands_in(dataset: str)
 def test_extensions_begin_with_50_labels_of_nw_ucla_with_the_leak_and_without() -> None:
     found = sesar.extensions()
     assert {e.tier for e in found} == {"reduced"}
-    first = found[:20]
+    first = found[:22]
     assert {e.cell.labels for e in first} == {"5%"}
-    assert [e.evaluation.weights.data.split for e in first] == ["xview-v3"] * 10 + ["xview-v3-leakfree"] * 10
+    assert [e.evaluation.weights.data.split for e in first] == ["xview-v3"] * 11 + ["xview-v3-leakfree"] * 11
     assert {e.cell.row for e in first} == {
         "C",
         "RC",
@@ -127,7 +128,7 @@ def test_the_released_code_s_settings_are_another_variant() -> None:
 
 def test_the_two_cross_entropies_differ_in_that_alone() -> None:
     found = {e.cell.row: e.evaluation.weights for e in sesar.cross_entropies(endings=("",))}
-    assert list(found) == ["RIC, sum", "RIC, mean", "SESAR-KT, sum", "SESAR-KT, mean"]
+    assert list(found) == ["RIC, sum", "RIC, mean", "SESAR-KT, sum", "SESAR-KT, mean", RANDOM, NO_NETWORK]
     assert found["RIC, sum"] == row("RIC")
     for name in ("RIC", "SESAR-KT"):
         one, other = found[f"{name}, sum"], found[f"{name}, mean"]
@@ -185,7 +186,7 @@ def smoke(name: str, **options: object) -> Experiment:
     return found
 
 
-@pytest.mark.parametrize("name", ["C", "RIC", "SESAR-KJS", "BADGE", "random encoder"])
+@pytest.mark.parametrize("name", ["C", "RIC", "SESAR-KJS", "BADGE", RANDOM, NO_NETWORK])
 def test_a_row_says_how_many_labels_its_classifier_saw(name: str) -> None:
     (found,) = (
         each for each in run.evaluate(smoke(name, outside=True)) if (each.metric, each.selection) == ("top-1", "last")
@@ -257,7 +258,7 @@ def test_a_linear_layer_sees_the_labels_that_the_baselines_see(monkeypatch: pyte
 
     monkeypatch.setattr(run, "linear", noted)
     run.measure(evaluation)
-    ric = artefacts.labelled(smoke("RIC").evaluation.weights, prepared)
+    ric = artefacts.labelled((weights := smoke("RIC").evaluation.weights).labels, weights.seed, prepared)
     assert torch.equal(seen[0].cpu(), torch.from_numpy(prepared.clips.labels[np.sort(ric)]))
 
 

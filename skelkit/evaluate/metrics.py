@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -23,10 +22,6 @@ class Result:
     """Top-1 on the test clips after each epoch of the classifier; empty where nothing was trained."""
     predicted: list[int] = field(default_factory=list)
     """The class that each test clip was given, in the order of the clips; empty where there are no classes."""
-
-    def per_class(self) -> list[float]:
-        """Top-1 of each class in percent; NaN for a class without a test clip."""
-        return [100 * row[i] / sum(row) if sum(row) else math.nan for i, row in enumerate(self.confusion)]
 
 
 def top_k(scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"], k: int) -> float:
