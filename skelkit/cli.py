@@ -222,7 +222,7 @@ def _report(arguments: argparse.Namespace) -> None:
         print(
             "\n\n".join(
                 [
-                    tables.plain(claims.table(paper).iloc[:, :4].set_index("claim"), "claim"),
+                    tables.plain(claims.table(paper).iloc[:, :7].set_index("claim"), "claim"),
                     *tables.sections(paper, rows),
                 ]
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from textwrap import shorten
 
 from skelkit.files import SkelkitError, project_root, results_folder, whole_file
 from skelkit.report import claims, data_counts, results, tables
@@ -149,7 +150,8 @@ def screen() -> str:
         lines.append(f"{PAPERS[paper].short}: claims: {', '.join(f'{n} {name}' for name, n in counts.items() if n)}")
         for each in claims.judged(paper):
             if each.verdict in claims.VERDICTS[:2]:
-                lines.append(f"  {each.verdict:12s}  {each.claim.claim:.80s}  {each.difference}")
+                claim = shorten(each.claim.claim, 76, placeholder=" ...")
+                lines.append(f"  {each.verdict:12s}  {claim:76s}  {each.difference}")
     counted = tables.counted().sum()
     lines.append(f"published cells: {', '.join(f'{counted[name]} {name}' for name in tables.STATUSES[:-1])}")
     return "\n".join([*lines, "", "skelkit report PAPER prints a paper's claims and the tables that have rows"])
