@@ -378,8 +378,8 @@ def test_bf16_runs_on_the_cpu_and_keeps_32_bit_weights(config: Any, cell: str) -
 def test_a_cell_that_a_processor_cannot_run_in_16_bit_runs_in_32(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def unable(dtype: torch.dtype, cell: str) -> bool:
-        asked.append((dtype, cell))
+    def unable(dtype: torch.dtype, cell: str, device_type: str) -> bool:
+        asked.append((dtype, cell, device_type))
         return False
 
     monkeypatch.setattr("skelkit.models.rnn.runs_in", unable)
@@ -389,7 +389,7 @@ def test_a_cell_that_a_processor_cannot_run_in_16_bit_runs_in_32(monkeypatch: py
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(encoder(x.bfloat16().float()), encoder(x.bfloat16()))
         assert torch.equal(encoder(x), exact)
-    assert set(asked) == {(torch.bfloat16, "lstm")}
+    assert set(asked) == {(torch.bfloat16, "lstm", "cpu")}
 
 
 def test_what_a_processor_runs_is_found_out_and_no_random_number_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,10 +399,10 @@ def test_what_a_processor_runs_is_found_out_and_no_random_number_is_drawn(monkey
 
     runs_in.cache_clear()
     before = torch.get_rng_state()
-    with torch.no_grad():
-        assert runs_in(torch.bfloat16, "rnn")
+    with torch.no_grad(), torch.device("meta"):  # the device that is asked about, whatever the default is
+        assert runs_in(torch.bfloat16, "rnn", "cpu")
     monkeypatch.setitem(CELLS, "lstm", Unable)
-    assert not runs_in(torch.bfloat16, "lstm")
+    assert not runs_in(torch.bfloat16, "lstm", "cpu")
     assert torch.equal(torch.get_rng_state(), before)
     runs_in.cache_clear()
 
