@@ -72,7 +72,8 @@ def runs_in(dtype: torch.dtype, cell: Literal["rnn", "gru", "lstm"], device_type
     """
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast(device_type, dtype):
-            CELLS[cell](2, 2)(torch.zeros(1, 2, 2))[0].sum().backward()
+            tried = CELLS[cell](2, 2, device=device_type)
+            tried(torch.zeros(1, 2, 2, device=device_type))[0].sum().backward()
     except RuntimeError:
         return False
     return True
