@@ -60,7 +60,7 @@ def test_a_lower_bound_stands_for_every_dependency() -> None:
 def test_training_depends_on_nothing_that_plots_or_shows() -> None:
     assert {plain(Requirement(text).name) for text in PROJECT["dependencies"]} == {
         *("torch", "numpy", "scipy", "scikit-learn", "pandas", "safetensors", "accelerate", "jaxtyping", "tqdm"),
-        "filelock",
+        *("filelock", "threadpoolctl"),
     }
 
 
