@@ -202,6 +202,8 @@ def _report(arguments: argparse.Namespace) -> None:
     from skelkit.report import claims, pages, published, results, tables
 
     paper = arguments.paper
+    if paper is not None:
+        published.cells(paper)  # refuses an unknown paper
     for name in [paper] if paper in PAPERS else PAPERS:
         check_claims(name, PAPERS[name].everything())
     if arguments.readme:
@@ -217,16 +219,9 @@ def _report(arguments: argparse.Namespace) -> None:
                 head = table if paper else f"{each}, {table}"
                 print(f"## {head}\n\n{tables.markdown(each, table)}\n")
     else:
-        rows = results.read(paper)
-        published.cells(paper)  # refuses an unknown paper
-        print(
-            "\n\n".join(
-                [
-                    tables.plain(claims.table(paper).iloc[:, :7].set_index("claim"), "claim"),
-                    *tables.sections(paper, rows),
-                ]
-            )
-        )
+        rows, claimed = results.read(paper), claims.table(paper)
+        head = [tables.plain(claimed.iloc[:, :7].set_index("claim"), "claim")] if len(claimed) else []
+        print("\n\n".join([*head, *tables.sections(paper, rows)]))
 
 
 def _bench(arguments: argparse.Namespace) -> None:

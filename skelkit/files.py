@@ -35,6 +35,18 @@ def results_folder() -> Path:
     return Path(os.environ.get("SKELKIT_RESULTS", project_root() / "results"))
 
 
+def committed_folder(name: str) -> Path:
+    """A folder of `results/` that comes with the code, such as `published`: `$SKELKIT_RESULTS` may hold rows alone."""
+    own = results_folder() / name
+    return own if own.exists() else project_root() / "results" / name
+
+
+def changed(path: Path) -> tuple[int, int]:
+    """What tells that a file is another one than before: its time and its size."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
 def data_folders() -> list[Path]:
     """Where `load(name)` looks, in order: `$SKELKIT_DATA` (several, split as `PATH` is), then `data/`."""
     named = [Path(p) for p in os.environ.get("SKELKIT_DATA", "").split(os.pathsep) if p]

@@ -214,17 +214,25 @@ def bars(
 def confusion(experiments: Iterable[Experiment], *, missing: str = "run") -> pd.DataFrame:
     """The confusion matrices of experiments, summed: clips by true class (rows) and predicted class (columns).
 
-    What the store does not hold is measured first, committed row or not. missing: "show" measures nothing. The table
-    is empty unless every one is there, so that no half of it is kept.
+    Kept predictions are read; what has none is measured first, committed row or not. missing: "show" measures nothing.
+    The table is empty unless every one is there, so that no half of it is kept. Raises SkelkitError where the kept
+    predictions are of other clips than those that are here.
     """
     chosen = list(experiments)
     name = chosen[0].evaluation.weights.data.name
-    whole = all(store.built("evaluations", e.evaluation) for e in chosen)
-    if not present(name) or not (whole or missing == "run"):
+    if present(name) and missing == "run":
+        for e in tqdm(chosen, unit="evaluation", leave=False):
+            if run.predicted(e) is None:
+                run.keep(e, run.measure(e.evaluation), again=True)
+    found = [run.predicted(e) for e in chosen if present(name)]
+    kept = [each for each in found if each is not None]
+    if len(kept) < len(chosen):
         return pd.DataFrame(index=pd.Index([], name="true class"))
-    found = [run.measure(e.evaluation)["confusion"] for e in tqdm(chosen, unit="evaluation", leave=False)]
     classes = pd.Index(load(name).classes)
-    return pd.DataFrame(np.sum(found, axis=0), index=classes.rename("true class"), columns=classes)
+    counts = np.zeros((len(classes), len(classes)), int)
+    for each in kept:
+        np.add.at(counts, (each.labels, each.predicted), 1)
+    return pd.DataFrame(counts, index=classes.rename("true class"), columns=classes)
 
 
 def claims(paper: str) -> Markdown:

@@ -62,7 +62,7 @@ def pending(papers: Sequence[str] = (), tables: Sequence[str] = (), datasets: Se
     for name, wanted in (("table", tables), ("data set", datasets)):
         values = [e.cell.table if name == "table" else e.evaluation.weights.data.name for e in known]
         if unknown := set(wanted) - set(values):
-            raise SkelkitError(f"no pending {name} {min(unknown)!r}; choose one of {', '.join(dict.fromkeys(values))}")
+            raise SkelkitError(f"unknown {name} {min(unknown)!r}; choose one of {', '.join(dict.fromkeys(values))}")
         known = [e for e, value in zip(known, values, strict=True) if not wanted or value in wanted]
     alike: dict[object, list[Experiment]] = {}
     for experiment in every:

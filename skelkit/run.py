@@ -34,7 +34,7 @@ from skelkit.evaluate.knn import KNN, knn
 from skelkit.evaluate.linear import AugmentedLinear, augmented_linear, linear
 from skelkit.evaluate.logistic import Logistic, logistic
 from skelkit.evaluate.metrics import Result, result
-from skelkit.files import SkelkitError, store_folder
+from skelkit.files import SkelkitError, changed, store_folder
 from skelkit.models.representations import Joined
 from skelkit.provenance import provenance
 from skelkit.recipes.experiment import Evaluation, Experiment, OwnClassifier
@@ -55,11 +55,12 @@ def measure(evaluation: Evaluation, *, again: bool = False) -> dict[str, Any]:
         prepared = prepare(of_split(evaluation.weights.data, evaluation.split))
         found = _measure(evaluation, prepared, training["history"], again)
         labels, predicted = prepared.clips.labels[asked(prepared)], np.array(found.predicted, np.int64)
+        kept = bool(found.predicted) and len(prepared.clips.classes) <= 256  # a byte a clip
         return {
             "scores": found.scores,
             "curve": found.curve,
             "confusion": found.confusion,
-            "predictions": Predictions(_asked(prepared), labels, predicted).packed() if found.predicted else None,
+            "predictions": Predictions(_asked(prepared), labels, predicted).packed() if kept else None,
             "parents": [training["key"]],
             "n_train": _count(evaluation, prepared),
             "n_test": len(prepared.split.test),
@@ -209,14 +210,14 @@ def rows_of(experiment: Experiment) -> list[Row]:
     """The committed (or, below tier `reduced`, stored) rows of an experiment, found by key; the cell is the asker's."""
     paper, folder = experiment.cell.paper, rows_folder(experiment.tier)
     path = results.file_of(paper, folder)
-    by_key = _read_rows(paper, folder, path.stat().st_mtime_ns if path.exists() else 0)
+    by_key = _read_rows(paper, folder, changed(path) if path.exists() else (0, 0))
     rows = by_key.get(store.key(experiment.evaluation), [])
     here = [replace(row, **asdict(experiment.cell), variant=experiment.variant) for row in rows]
     return list({(row.metric, row.selection): row for row in here}.values())
 
 
 @lru_cache(maxsize=8)
-def _read_rows(paper: str, folder: Path | None, changed: int) -> dict[str, list[Row]]:
+def _read_rows(paper: str, folder: Path | None, changed: tuple[int, int]) -> dict[str, list[Row]]:
     by_key: dict[str, list[Row]] = {}
     for row in results.read(paper, folder):
         by_key.setdefault(row.key, []).append(row)

@@ -91,9 +91,9 @@ FAULTS = {
         for flag in ("--out", "--timeout", "--kernel")
     },
     "table of notebooks": (("run", "ascal", "--table", "Table V"), "--table: notebooks run whole; add --pending"),
-    "pending table": (("run", "--pending", "ascal", "--table", "Table M"), "no pending table 'Table M'; choose one of"),
+    "pending table": (("run", "--pending", "ascal", "--table", "Table M"), "unknown table 'Table M'; choose one of"),
     "budget of notebooks": (("run", "ascal", "--budget", "20m"), "--budget: only pending trainings have one"),
-    "reported paper": (("report", "nonsense"), "nonsense.csv: no such file"),
+    "reported paper": (("report", "nonsense"), "unknown paper 'nonsense'; published cells stand for"),
     "table": (("report", "ascal", "Table M"), "ascal: no 'Table M'; there are Table II"),
 }
 

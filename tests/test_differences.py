@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rows import ROW
+from scipy.stats import binomtest
 
 from skelkit.recipes import PAPERS
 from skelkit.report import predictions
-from skelkit.report.differences import NOT_RUN, Difference, difference, interval, mean_of
+from skelkit.report.differences import NOT_RUN, Difference, difference, interval, mean_of, wilson
 from skelkit.report.predictions import Predictions
 from skelkit.report.results import AVERAGE, LABEL_DRAWS, Row
 
@@ -54,7 +55,7 @@ def test_of_one_seed_the_same_clips_are_paired(kept: Path) -> None:
     both = {"inter0-1": answers(right), "intra0-1": answers(wrong)}
     predictions.append("interskeleton", both, kept)
     found = difference([row("inter", 60.0), row("intra", 50.0)], ONE, OTHER)
-    assert (found.mean, found.n, found.over) == (pytest.approx(10.0), 100, "clips")
+    assert (found.mean, found.n, found.over) == (pytest.approx(10.0), 100, "clips of one seed")
     # Ten of a hundred clips changed, all one way: the bootstrap of a binomial share of 0.1.
     assert found.low == pytest.approx(10 - 1.96 * 3, abs=1.2)
     assert found.high == pytest.approx(10 + 1.96 * 3, abs=1.2)
@@ -81,13 +82,14 @@ def test_without_the_predictions_of_both_the_interval_is_unpaired_and_says_so(
     if standing:
         predictions.append("interskeleton", standing, kept)
     found = difference([row("inter", 50.0), row("intra", 50.0)], ONE, OTHER)
-    assert found.over == "clips, unpaired"
-    assert found.high == pytest.approx(1.96 * 100 * (2 * 0.25 / 100) ** 0.5)
+    assert found.over == "clips of one seed, unpaired"
+    low, high = wilson(50.0, 100)
+    assert (found.low, found.high) == pytest.approx((-np.hypot(50 - low, high - 50), np.hypot(high - 50, 50 - low)))
 
 
 def test_predictions_of_other_clips_are_not_paired(kept: Path) -> None:
     predictions.append("interskeleton", {"inter0-1": answers([True] * 9), "intra0-1": answers([True] * 9, "x")}, kept)
-    assert difference([row("inter", 50.0), row("intra", 50.0)], ONE, OTHER).over == "clips, unpaired"
+    assert difference([row("inter", 50.0), row("intra", 50.0)], ONE, OTHER).over == "clips of one seed, unpaired"
 
 
 def test_a_seed_that_lacks_a_fold_is_left_out() -> None:
@@ -110,14 +112,15 @@ def test_the_average_column_is_the_mean_over_the_columns_of_folds() -> None:
 
 def test_without_a_common_seed_nothing_is_compared() -> None:
     found = difference([row("inter", 60.0, 0), row("intra", 60.0, 1)], ONE, OTHER)
-    assert (found, found.verdict, str(found)) == (NOT_RUN, "not compared with", "not run") or found.n == 0
+    assert found is NOT_RUN
+    assert (found.verdict, str(found)) == ("not compared with", "not run")
     assert np.isnan(mean_of([], ONE))
 
 
 def test_one_error_has_no_interval_and_decides_nothing() -> None:
     rows = [replace(row(name, value), metric="MSE") for name, value in (("inter", 0.031), ("intra", 0.038))]
     found = difference(rows, ONE, OTHER, "MSE")
-    assert (str(found), found.significant) == ("-0.007, one seed, no interval", False)
+    assert (str(found), found.significant) == ("-0.007, one seed in common, no interval", False)
 
 
 def test_draws_of_labels_are_called_draws() -> None:
@@ -146,5 +149,57 @@ def test_the_tables_of_label_draws_are_those_whose_seeds_share_a_pretraining() -
 
 def test_intervals_of_a_mean_by_hand() -> None:
     assert interval(50.0, 2.0, 4, "top-1", 0) == pytest.approx((50 - 3.1824, 50 + 3.1824), rel=1e-3)  # t 3.1824, sd/2 1
-    assert interval(50.0, np.nan, 1, "top-1", 100) == pytest.approx((40.2, 59.8))
+    assert interval(50.0, np.nan, 1, "top-1", 100) == wilson(50.0, 100)
     assert np.isnan(interval(0.1, np.nan, 1, "MSE", 100)).all()
+
+
+def test_wilson_s_interval_is_scipy_s_and_has_a_width_at_the_ends() -> None:
+    for right, clips in ((0, 40), (13, 40), (40, 40)):
+        ours = wilson(100 * right / clips, clips)
+        theirs = binomtest(right, clips).proportion_ci(method="wilson")
+        assert ours == pytest.approx((100 * theirs.low, 100 * theirs.high))
+    assert wilson(100.0, 99)[0] < 97
+
+
+@pytest.mark.parametrize(("gained", "lost", "significant"), [(4, 0, False), (5, 0, False), (6, 0, True), (9, 2, False)])
+def test_few_clips_that_differ_are_significant_only_where_mcnemar_s_exact_test_is(
+    gained: int, lost: int, significant: bool
+) -> None:
+    one = np.array([True] * gained + [False] * lost + [True] * 400)
+    other = np.array([False] * gained + [True] * lost + [True] * 400)
+    assert Difference.over_clips([(one, other)]).significant == significant
+
+
+def test_a_single_common_seed_decides_nothing_where_a_cell_has_several(kept: Path) -> None:
+    """The spread of the other seeds is known, and the clips of one seed do not show it."""
+    both = {"inter0-1": answers([True] * 100), "intra0-1": answers([False] * 100)}
+    predictions.append("interskeleton", both, kept)
+    rows = [row("inter", 100.0), row("inter", 20.0, 1), row("intra", 0.0)]
+    found = difference(rows, ONE, OTHER)
+    assert (found.mean, found.one, found.other, found.n) == (100.0, 100.0, 0.0, 1)
+    assert not found.significant
+    assert difference(iter([rows[0], rows[2]]), ONE, OTHER).significant
+
+
+def test_one_common_draw_of_labels_decides_nothing() -> None:
+    drawn = [
+        replace(row(name, value), paper="longt_gan", table="Figure 3")
+        for name, value in (("inter", 99.0), ("intra", 1.0))
+    ]
+    assert not difference(drawn, ONE, OTHER).significant
+
+
+def test_both_values_are_those_of_the_seeds_in_common() -> None:
+    rows = [row("inter", v, s) for s, v in enumerate((60.0, 62.0, 10.0))] + [row("intra", 50.0, s) for s in range(2)]
+    found = difference(rows, ONE, OTHER)
+    assert (found.one, found.other, found.mean, found.n) == (61.0, 50.0, 11.0, 2)
+
+
+def test_a_seed_of_fewer_folds_is_no_part_of_a_mean() -> None:
+    rows = [row("inter", 60.0, 0, f) for f in range(5)] + [row("inter", 0.0, 1, 0)]
+    assert mean_of(rows, ONE) == 60.0
+
+
+def test_an_end_near_zero_is_shown_with_another_digit() -> None:
+    assert str(Difference(6.5, 0.03, 12.9, 464, "clips of one seed")).startswith("+6.50 [+0.03, +12.90]")
+    assert str(Difference(6.5, 0.5, 12.9, 3, "seeds")) == "+6.5 [+0.5, +12.9], 3 seeds"

@@ -272,9 +272,9 @@ def test_asking_for_a_table_changes_no_estimate(grid: dict[tuple[str, str], Expe
 def test_an_unknown_table_or_data_set_is_refused_with_those_that_there_are(
     grid: dict[tuple[str, str], Experiment],
 ) -> None:
-    with pytest.raises(SkelkitError, match=r"^no pending table 'Table M'; choose one of Table I, Table V$"):
+    with pytest.raises(SkelkitError, match=r"^unknown table 'Table M'; choose one of Table I, Table V$"):
         pending.pending(tables=["Table I", "Table M"])
-    with pytest.raises(SkelkitError, match=r"^no pending data set 'sbu'; choose one of here, there$"):
+    with pytest.raises(SkelkitError, match=r"^unknown data set 'sbu'; choose one of here, there$"):
         pending.pending(tables=["Table V"], datasets=["sbu"])
 
 

@@ -13,6 +13,7 @@ import pytest
 from rows import ROW
 
 from skelkit.report import published, tables
+from skelkit.report.differences import wilson
 from skelkit.report.published import KEY, cells, compare, verdict
 from skelkit.report.results import Row, append
 
@@ -77,14 +78,13 @@ def test_one_run_has_no_sd_and_the_interval_of_its_test_clips():
     got = line(compare("ascal", "Table V", [ROW]), row="Ours (CAE)", column="Fold 1")
     assert (got["ours"], got["n"], got["over"]) == (52.7, 1, "55 clips")
     assert math.isnan(got["sd"])
-    half = 1.96 * 100 * math.sqrt(0.527 * 0.473 / 55)
-    assert (got["low"], got["high"]) == pytest.approx((52.7 - half, 52.7 + half))
+    assert (got["low"], got["high"]) == wilson(52.7, 55)
 
 
 def test_the_interval_of_an_average_of_one_seed_is_that_of_all_its_clips():
     rows = [replace(ROW, column=f"Fold {k + 1}", fold=k, value=50.0) for k in range(5)]
     got = line(compare("ascal", "Table V", rows), row="Ours (CAE)", column="Average")
-    assert (got["over"], got["high"] - 50) == ("275 clips", pytest.approx(1.96 * 50 / math.sqrt(275)))
+    assert (got["over"], got["high"]) == ("275 clips", wilson(50.0, 275)[1])
 
 
 def test_seeds_of_label_draws_are_called_draws():

@@ -182,7 +182,7 @@ def test_a_damaged_file_of_cells_is_named(tmp_path, monkeypatch, text, fault):
 
 
 def test_what_is_unknown_is_named_with_what_is_known():
-    with pytest.raises(SkelkitError, match=r"ascl\.csv: no such file; published cells stand for .*ascal"):
+    with pytest.raises(SkelkitError, match=r"^unknown paper 'ascl'; published cells stand for .*ascal"):
         cells("ascl")
     with pytest.raises(SkelkitError, match=r"no 'Table 5'; there are Table II, .*Table V,"):
         show("ascal", "Table 5")

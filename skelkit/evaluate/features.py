@@ -11,7 +11,8 @@ from skelkit.files import SkelkitError
 from skelkit.models.sequences import encode
 
 CONSTANT = 2.0**-20
-"""A standard deviation of at most so many times the largest magnitude is rounding: eight times 32-bit's own error."""
+"""A dimension whose standard deviation is below this share of its largest magnitude counts as constant: eight times the
+rounding error of 32 bit."""
 
 
 @torch.no_grad()

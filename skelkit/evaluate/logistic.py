@@ -54,7 +54,7 @@ def logistic(
     x, asked = (side.cpu().double().numpy() for side in standardised(train[0], test[0]))
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     folds = StratifiedKFold(protocol.folds, shuffle=True, random_state=seed)
-    search = GridSearchCV(model, {"logisticregression__C": protocol.strengths}, cv=folds)
+    search = GridSearchCV(model, {"logisticregression__C": protocol.strengths}, cv=folds, error_score="raise")
     # Problems this small run faster on one thread than on several, which wait for each other.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a weakly regularised fit that separates the clips
@@ -68,7 +68,10 @@ def logistic(
 def _check(protocol: Logistic, y: np.ndarray) -> None:
     if len(np.unique(y)) < 2:
         raise SkelkitError("logistic regression: the training clips are of one class; choose a split with two or more")
-    most = int(np.bincount(y).max())
+    sizes = np.bincount(y)
+    if (sizes > 1).sum() < 2:
+        raise SkelkitError("logistic regression: only one class has two training clips or more; give more clips")
+    most = int(sizes.max())
     if most < protocol.folds:
         raise SkelkitError(
             f"logistic regression: {protocol.folds} folds of {len(y)} training clips, of which no class has more than "

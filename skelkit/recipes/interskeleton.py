@@ -197,7 +197,8 @@ def table8(dataset: str = "ntu60", **options: Any) -> list[Experiment]:
 
     def cells(place: Place, pretrain: Pretrain) -> Cells:
         for joints in (2, 5, 10, 15, 20):
-            steps = (CropResize(shortest=1.0, frames=setting(dataset).view), JointJitter(joints=joints / 25))
+            jitter = JointJitter(joints=joints / 25, zero=0.5 if _variant(options) == "official" else 0.0)
+            steps = (CropResize(shortest=1.0, frames=setting(dataset).view), jitter)
             evaluation = Evaluation(pretrain(names=("X_IMG",), steps=steps), _linear(dataset, options))
             yield _cell("Table 8", "Spatial-Jittering", f"|j| = {joints}"), evaluation
         yield _random("Table 8", dataset, pretrain, options)

@@ -113,7 +113,9 @@ def _with_floor(experiment: Experiment) -> list[Experiment]:
     labels = evaluation.labels
     if isinstance(protocol, OwnClassifier):
         protocol, labels = FLOOR, weights.labels
-    floor = replace(evaluation, weights=no_network(weights, protocol), protocol=protocol, encoder="", labels=labels)
+    floor = replace(
+        evaluation, weights=no_network(weights, protocol), protocol=protocol, encoder="", beside=(), labels=labels
+    )
     return [experiment, replace(experiment, cell=replace(cell, row=NO_NETWORK), evaluation=floor)]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skelkit.files import SkelkitError, project_root, results_folder
+from skelkit.files import SkelkitError, changed, committed_folder
 from skelkit.report import results
 from skelkit.report.differences import ACCURACIES, Difference, difference, mean_of
 from skelkit.report.published import CLOSE, POINTS
@@ -61,7 +61,7 @@ class Judgement:
     verdict: str
     """One of `VERDICTS`."""
     ours: float
-    """The value of the cell that the claim is about, NaN where it was not run."""
+    """The value of the cell that the claim is about, over the seeds that both cells have; NaN where it was not run."""
     rival: float
     """The value of the other cell."""
     random: float
@@ -75,18 +75,26 @@ class Judgement:
         method then shows nothing on these data, whatever the verdict."""
         return self.claim.metric in ACCURACIES and bool(self.ours <= np.nanmax([self.random, self.no_network, -1.0]))
 
+    @property
+    def mark(self) -> str:
+        """What follows the claim where the method is not above both baselines."""
+        return " †" if self.below_baseline else ""
+
 
 def claims(paper: str) -> list[Claim]:
     """The claims of a paper; none where no file stands. Raises SkelkitError that names file, line and fault."""
-    path = _folder() / f"{paper}.csv"
-    return list(_read(path, path.stat().st_mtime_ns)) if path.exists() else []
+    path = committed_folder("claims") / f"{paper}.csv"
+    return list(_read(path, changed(path))) if path.exists() else []
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed: int) -> tuple[Claim, ...]:
+def _read(path: Path, changed: tuple[int, int]) -> tuple[Claim, ...]:
     names = [field.name for field in fields(Claim)]
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SkelkitError(f"{path}: is no table of claims ({error}); restore it from version control") from error
     found = []
     for number, line in enumerate(lines, 2):
         if list(line) != names or None in line.values():
@@ -112,7 +120,7 @@ def judge(claim: Claim, rows: Iterable[Row]) -> Judgement:
         claim,
         found,
         verdict(claim.sign, found, POINTS.get(claim.metric, 1.0)),
-        *(mean_of(here, each, claim.metric) for each in (cell, rival)),
+        *((found.one, found.other) if found.n else (mean_of(here, each, claim.metric) for each in (cell, rival))),
         *(float(value) if np.isfinite(value) else np.nan for value in (random, nothing)),
     )
 
@@ -152,7 +160,7 @@ def table(paper: str, rows: Iterable[Row] | None = None) -> pd.DataFrame:
         ours, rival, random, nothing = ("" if np.isnan(value) else f"{value:.{digits}f}" for value in values)
         lines.append(
             {
-                "claim": claim.claim,
+                "claim": claim.claim + each.mark,
                 "verdict": each.verdict,
                 "difference [95 % interval]": str(each.difference),
                 "ours": ours,
@@ -165,9 +173,3 @@ def table(paper: str, rows: Iterable[Row] | None = None) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
-
-
-def _folder() -> Path:
-    """Claims belong to the checkout; `$SKELKIT_RESULTS` may hold rows alone."""
-    own = results_folder() / "claims"
-    return own if own.exists() else project_root() / "results" / "claims"

@@ -1,13 +1,13 @@
 """Differences between two measured cells, with their 95 % confidence intervals.
 
-Differences are paired: over seeds (or draws of labels) where both cells have several, over the same test clips where
-they have one. The two are never mixed; `Difference.over` says what the interval covers.
+Differences are paired: over seeds (or draws of labels) where the cells have several, over the same test clips where
+each has one. The two are never mixed. `Difference.over` says what the interval covers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,14 @@ class Difference:
     n: int
     """How many seeds, draws of labels or test clips stand behind the interval; 0: the two were not both run."""
     over: str
-    """What the interval covers: "seeds", "draws" of labels after one pretraining, "clips" of one seed, or "clips,
-    unpaired" where the predictions of one of the two cells were not kept."""
+    """What the interval covers: "seeds", "draws" of labels after one pretraining, "clips of one seed", or "clips of one
+    seed, unpaired" where the predictions of one of the two cells were not kept."""
+    one: float = np.nan
+    """The value of the first cell over the seeds that both have."""
+    other: float = np.nan
+    """The value of the second cell over the same seeds."""
+    digits: int = 1
+    """Digits that are shown."""
 
     @classmethod
     def over_seeds(cls, differences: Sequence[float] | np.ndarray | pd.Series, over: str = "seeds") -> Difference:
@@ -53,25 +59,39 @@ class Difference:
         """One share of right clips minus another, in percent, with the interval of a paired bootstrap.
 
         pairs: for each fold, whether each test clip was right for one cell and for the other. A resample draws clips
-        within each fold; folds count alike, as in the mean of their accuracies.
+        within each fold; folds count alike, as in the mean of their accuracies. Where so few clips differ that the
+        exact McNemar test has p >= 0.05, the interval is extended to 0.
         """
         rng = np.random.default_rng(0)
-        observed, resampled = 0.0, np.zeros(RESAMPLES)
+        observed, resampled, changed = 0.0, np.zeros(RESAMPLES), np.zeros(2, int)
         for one, other in pairs:
             # A clip counts 1, 0 or -1, so that drawing clips with replacement is a draw of three counts.
             counts = np.array([(one & ~other).sum(), (one == other).sum(), (~one & other).sum()])
             drawn = rng.multinomial(len(one), counts / len(one), RESAMPLES)
             observed += 100 * (counts[0] - counts[2]) / len(one) / len(pairs)
             resampled += 100 * (drawn[:, 0] - drawn[:, 2]) / len(one) / len(pairs)
+            changed += counts[[0, 2]]
         low, high = np.quantile(resampled, [0.025, 0.975])
-        return cls(float(observed), float(low), float(high), sum(len(one) for one, _ in pairs), "clips")
+        if not changed.sum() or stats.binomtest(int(changed[0]), int(changed.sum())).pvalue >= 0.05:
+            low, high = min(low, 0.0), max(high, 0.0)
+        clips = sum(len(one) for one, _ in pairs)
+        return cls(float(observed), float(low), float(high), clips, "clips of one seed")
 
     @classmethod
-    def of_shares(cls, one: float, other: float, clips: float) -> Difference:
-        """One share of clips minus another, in percent, as if the clips had been drawn anew for each of the two."""
-        half = 1.96 * float((one * (100 - one) + other * (100 - other)) / clips) ** 0.5
+    def of_shares(cls, one: float, other: float, clips: float, others: float | None = None) -> Difference:
+        """One share of clips minus another, in percent, as if the clips had been drawn anew for each of the two.
+
+        others: the clips of the second share, by default as many. The interval is Newcombe's (1998, method 10): it is
+        made of Wilson's intervals of the two shares.
+        """
         mean = float(one - other)
-        return cls(mean, mean - half, mean + half, round(clips) if np.isfinite(mean) else 0, "clips, unpaired")
+        if not np.isfinite(mean):
+            return NOT_RUN
+        others = clips if others is None else others
+        (low, high), (low_other, high_other) = wilson(one, clips), wilson(other, others)
+        below = float(np.hypot(one - low, high_other - other))
+        above = float(np.hypot(high - one, other - low_other))
+        return cls(mean, mean - below, mean + above, round(clips), "clips of one seed, unpaired")
 
     @property
     def significant(self) -> bool:
@@ -90,10 +110,12 @@ class Difference:
     def __str__(self) -> str:
         if not self.n:
             return "not run"
-        digits = 1 if np.nanmax(np.abs([self.mean, self.low, self.high])) >= 0.5 else 3  # points, or an error's unit
-        if np.isnan(self.low):
-            return f"{self.mean:+.{digits}f}, one {self.over.removesuffix('s')}, no interval"
-        return f"{self.mean:+.{digits}f} [{self.low:+.{digits}f}, {self.high:+.{digits}f}], {self.n} {self.over}"
+        ends = [self.mean] if np.isnan(self.low) else [self.mean, self.low, self.high]
+        digits = self.digits + any(0 < abs(end) < 0.5 * 10**-self.digits for end in ends)
+        mean, *interval_of = (f"{end:+.{digits}f}" for end in ends)
+        if not interval_of:
+            return f"{mean}, one {self.over.removesuffix('s')} in common, no interval"
+        return f"{mean} [{', '.join(interval_of)}], {self.n} {self.over}"
 
 
 NOT_RUN = Difference(np.nan, np.nan, np.nan, 0, "")
@@ -106,29 +128,39 @@ Fold = tuple[int, str]
 def difference(rows: Iterable[Row], one: tuple[str, str], other: tuple[str, str], metric: str = "top-1") -> Difference:
     """One cell (row, column) minus another, seed by seed, at the last epoch; the column `AVERAGE` is that of the folds.
 
-    A seed that lacks a fold which another seed or the other cell has is left out. Of one seed the interval pairs the
-    test clips; where predictions were not kept it takes the clips as drawn anew for each cell, which is wider.
+    A seed that lacks a fold which another seed or the other cell has is left out. Where both cells have one seed, the
+    interval covers test clips: paired where the predictions of both were kept, else unpaired, which is wider. Where
+    they have one seed in common and others besides, there is no interval.
     """
+    rows = list(rows)
     ours, theirs = (_seeds(rows, cell, metric) for cell in (one, other))
     folds = {fold for seeds in (ours, theirs) for found in seeds.values() for fold in _numbers(found)}
     seeds = [s for s in ours if s in theirs and _numbers(ours[s]) == _numbers(theirs[s]) == folds]
     if not seeds:
         return NOT_RUN
-    values = [_mean(ours[s]) - _mean(theirs[s]) for s in seeds]
     first = next(iter(ours[seeds[0]].values()))
-    over = "draws" if (first.paper, first.table) in LABEL_DRAWS else "seeds"
-    if len(seeds) > 1 or metric not in ACCURACIES:
-        return Difference.over_seeds(values, over)
-    sides = [{row.fold: row for row in side[seeds[0]].values()} for side in (ours, theirs)]
-    pairs = [_right(sides[0][fold], sides[1][fold]) for fold in sorted(folds)]
-    if all(pair is not None for pair in pairs):
-        return Difference.over_clips([pair for pair in pairs if pair is not None])
-    clips = sum(row.n_test for row in sides[0].values())
-    return Difference.of_shares(_mean(ours[seeds[0]]), _mean(theirs[seeds[0]]), clips)
+    drawn = (first.paper, first.table) in LABEL_DRAWS
+    one_, other_ = (np.array([_mean(side[s]) for s in seeds]) for side in (ours, theirs))
+    found = Difference.over_seeds(one_ - other_, "draws" if drawn else "seeds")
+    if len(ours) == len(theirs) == 1 and metric in ACCURACIES and not drawn:
+        found = _of_one_seed(ours[seeds[0]], theirs[seeds[0]])
+    digits = 1 if metric in ACCURACIES else 3
+    return replace(found, one=float(one_.mean()), other=float(other_.mean()), digits=digits)
+
+
+def _of_one_seed(ours: dict[Fold, Row], theirs: dict[Fold, Row]) -> Difference:
+    """The difference of two cells of one seed, over their test clips."""
+    sides = [{row.fold: row for row in side.values()} for side in (ours, theirs)]
+    pairs = [_right(sides[0][fold], sides[1][fold]) for fold in sorted(sides[0])]
+    kept = [pair for pair in pairs if pair is not None]
+    if len(kept) == len(pairs):
+        return Difference.over_clips(kept)
+    clips = (sum(row.n_test for row in side.values()) for side in sides)
+    return Difference.of_shares(_mean(ours), _mean(theirs), *clips)
 
 
 def _seeds(rows: Iterable[Row], cell: tuple[str, str], metric: str) -> dict[int, dict[Fold, Row]]:
-    """The rows of a cell by seed and fold; of two for one fold the later."""
+    """The rows of a cell by seed and fold. If a fold has two rows, the later one counts."""
     found: dict[int, dict[Fold, Row]] = {}
     for row in rows:
         column = AVERAGE if cell[1] == AVERAGE and row.column.startswith("Fold ") else row.column
@@ -138,9 +170,12 @@ def _seeds(rows: Iterable[Row], cell: tuple[str, str], metric: str) -> dict[int,
 
 
 def mean_of(rows: Iterable[Row], cell: tuple[str, str], metric: str = "top-1") -> float:
-    """The mean over seeds of a cell (row, column) at the last epoch, folds averaged first; NaN where it was not run."""
+    """The mean over seeds of a cell (row, column) at the last epoch, folds averaged first; NaN where it was not run. A
+    seed that lacks a fold which another has is left out."""
     found = _seeds(rows, cell, metric)
-    return float(np.mean([_mean(seed) for seed in found.values()])) if found else np.nan
+    folds = {fold for seed in found.values() for fold in _numbers(seed)}
+    values = [_mean(seed) for seed in found.values() if _numbers(seed) == folds]
+    return float(np.mean(values)) if values else np.nan
 
 
 def _numbers(found: dict[Fold, Row]) -> set[int]:
@@ -180,15 +215,20 @@ def by_seed(
 
 
 def interval(mean: float, sd: float, n: int, metric: str, clips: float) -> tuple[float, float]:
-    """The 95 % interval of a mean over n seeds: Student's; of one seed's share of clips that of drawing so many clips;
-    of any other single number none (NaN, NaN)."""
+    """The 95 % interval of a mean over n seeds: Student's. For one seed's share of clips it is Wilson's, for any other
+    single number there is none (NaN, NaN)."""
     if n > 1:
         half = float(stats.t.ppf(0.975, n - 1) * sd / n**0.5)
-    elif n == 1 and metric in ACCURACIES:
-        half = 1.96 * (mean * (100 - mean) / clips) ** 0.5
-    else:
-        return np.nan, np.nan
-    return mean - half, mean + half
+        return mean - half, mean + half
+    return wilson(mean, clips) if n == 1 and metric in ACCURACIES else (np.nan, np.nan)
+
+
+def wilson(share: float, clips: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of clips, both in percent."""
+    z, p = 1.959964, share / 100
+    middle = (p + z**2 / (2 * clips)) / (1 + z**2 / clips)
+    half = z * (p * (1 - p) / clips + z**2 / (4 * clips**2)) ** 0.5 / (1 + z**2 / clips)
+    return 100 * (middle - half), 100 * (middle + half)
 
 
 def by_verdict(differences: Mapping[str, Difference]) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
@@ -106,8 +107,7 @@ def claims_block() -> str:
         for paper, found in every.items():
             for each in found:
                 if each.verdict == wanted:
-                    mark = " †" if each.below_baseline else ""
-                    cells = (wanted, PAPERS[paper].short, each.claim.claim + mark, str(each.difference))
+                    cells = (wanted, PAPERS[paper].short, each.claim.claim + each.mark, str(each.difference))
                     lines.append(f"| {' | '.join(cells)} | {title(each.claim.dataset)} |")
     verdicts = [each.verdict for found in every.values() for each in found]
     left = ", ".join(f"{verdicts.count(name)} {name}" for name in claims.VERDICTS[2:])
@@ -116,9 +116,9 @@ def claims_block() -> str:
 
 CLAIMS_LEGEND = (
     "A difference is in points of accuracy, or in the unit of an error. Its interval covers seeds, draws of labels, or "
-    "the test clips of one seed (“unpaired”: the predictions of one of the two were not kept, so that the interval is "
-    "wider). A claim holds, or is contradicted, where the whole interval says so. †: a random encoder, or no network, "
-    "does at least as well, so that the method shows nothing on these data."
+    "the test clips of one seed, which says nothing of other seeds (“unpaired”: the predictions of one of the two were "
+    "not kept, so that the interval is wider). A claim holds, or is contradicted, where the whole interval says so. "
+    "†: a random encoder, or no network, does at least as well, so that the method shows nothing on these data."
 )
 
 
@@ -146,15 +146,18 @@ def screen() -> str:
     """What `skelkit report` prints: the claims that are decided, and counts of claims and of cells."""
     lines = []
     for paper in PAPERS:
-        counts = claims.counts(paper)
-        lines.append(f"{PAPERS[paper].short}: claims: {', '.join(f'{n} {name}' for name, n in counts.items() if n)}")
-        for each in claims.judged(paper):
+        found = claims.judged(paper)
+        counts = Counter(each.verdict for each in found)
+        numbers = ", ".join(f"{counts[name]} {name}" for name in claims.VERDICTS if counts[name])
+        lines.append(f"{PAPERS[paper].short}: claims: {numbers}")
+        for each in found:
             if each.verdict in claims.VERDICTS[:2]:
                 claim = shorten(each.claim.claim, 76, placeholder=" ...")
-                lines.append(f"  {each.verdict:12s}  {claim:76s}  {each.difference}")
+                lines.append(f"  {each.verdict:12s}  {claim + each.mark:78s}  {each.difference}")
     counted = tables.counted().sum()
     lines.append(f"published cells: {', '.join(f'{counted[name]} {name}' for name in tables.STATUSES[:-1])}")
-    return "\n".join([*lines, "", "skelkit report PAPER prints a paper's claims and the tables that have rows"])
+    lines += ["", "†: a random encoder, or no network, does at least as well"]
+    return "\n".join([*lines, "skelkit report PAPER: the claims and the tables of a paper"])
 
 
 def demo_block() -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import Bool, Int
 
-from skelkit.files import SkelkitError, results_folder, whole_file
+from skelkit.files import SkelkitError, changed, results_folder, whole_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +85,18 @@ def read(paper: str, folder: Path | None = None) -> dict[str, Predictions]:
     Raises SkelkitError that names file and line where a line is damaged.
     """
     path = _file(paper, folder)
-    return dict(_read(path, path.stat().st_mtime_ns)) if path.exists() else {}
+    return dict(_read(path, changed(path))) if path.exists() else {}
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed: int) -> dict[str, Predictions]:
+def _read(path: Path, changed: tuple[int, int]) -> dict[str, Predictions]:
     asked: dict[str, str] = {}
     found: dict[str, Predictions] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SkelkitError(f"{path}: is no text ({error}); restore the file") from error
+    for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
             if "labels" in record:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from skelkit.files import SkelkitError, project_root, results_folder
+from skelkit.files import SkelkitError, committed_folder
 from skelkit.report import results
 from skelkit.report.differences import interval
 from skelkit.report.results import AVERAGE, LABEL_DRAWS, SELECTIONS, TIERS, VARIANTS, Row
@@ -34,7 +33,7 @@ _TURNED = {("ascal", "Table IX")}  # printed with our columns downwards
 
 def papers() -> list[str]:
     """The papers whose cells stand in `results/published/`."""
-    return sorted(path.stem for path in _folder().glob("*.csv"))
+    return sorted(path.stem for path in committed_folder("published").glob("*.csv"))
 
 
 def cells(paper: str) -> pd.DataFrame:
@@ -43,9 +42,9 @@ def cells(paper: str) -> pd.DataFrame:
     value is NaN where the number stands in a figure only, or is missing from the text that the cells were read from;
     spread is NaN where the paper gives none. Raises SkelkitError where there is no such paper or its file is damaged.
     """
-    path = _folder() / f"{paper}.csv"
+    path = committed_folder("published") / f"{paper}.csv"
     if not path.exists():
-        raise SkelkitError(f"{path}: no such file; published cells stand for {', '.join(papers()) or 'no paper'}")
+        raise SkelkitError(f"unknown paper {paper!r}; published cells stand for {', '.join(papers()) or 'no paper'}")
     gaps = {"value": [""], "spread": [""]}  # and no others: "None" is a row of Fig. 9
     kinds = {name: float if name in gaps else str for name in COLUMNS}
     try:
@@ -223,9 +222,3 @@ def _printed(paper: str, table: str, extensions: Iterable[str] = ()) -> pd.DataF
     if table not in known:
         raise SkelkitError(f"{paper}: no {table!r}; there are {', '.join(known)}")
     return printed[printed["table"] == table]
-
-
-def _folder() -> Path:
-    """Published cells belong to the checkout; `$SKELKIT_RESULTS` may hold rows alone."""
-    own = results_folder() / "published"
-    return own if own.exists() else project_root() / "results" / "published"

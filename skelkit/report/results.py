@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +126,10 @@ class Row:
 def append(rows: Iterable[Row], folder: Path | str | None = None, *, again: bool = False) -> int:
     """Add rows to `<folder>/<paper>.jsonl`, whole or not at all; returns how many were new.
 
-    A row whose identity already stands is left out, so that a second run adds nothing; again: it takes the standing
-    one's place. Any number of processes may append at once. folder: by default `results/rows`, which takes no smoke
-    row. Raises SkelkitError where the standing file is damaged or cannot be written.
+    A row whose identity already stands is left out, so that a second run adds nothing. again: the rows are a new
+    measurement, which takes the place of the old one in every cell that it fills. Any number of processes may append at
+    once. folder: by default `results/rows`, which takes no smoke row. Raises SkelkitError where the standing file is
+    damaged or cannot be written.
     """
     added = 0
     by_paper: dict[str, list[Row]] = {}
@@ -179,21 +180,26 @@ def file_of(paper: str, folder: Path | str | None) -> Path:
 
 def _add(path: Path, rows: list[Row], again: bool) -> int:
     standing = _lines(path)
-    if again:
-        measured = {row.identity: row for row in rows}
-        standing = [measured.get(row.identity, row) for row in standing]
+    if again:  # a measurement may fill several cells: all of them get the new one
+        measured = {(row.key, row.metric, row.selection): row for row in rows}
+        standing = [_measured_again(row, measured.get((row.key, row.metric, row.selection))) for row in standing]
     known = {row.identity for row in standing}
     fresh = []
     for row in rows:
         if row.identity not in known:
             known.add(row.identity)
             fresh.append(row)
-    if (
-        fresh or again
-    ):  # the file is written anew beside the old one: an interrupted append leaves the old one as it was
+    if fresh or again:
+        # The file is written anew beside the old one, so that an interrupted append leaves the old one as it was.
         with whole_file(path) as part:
             part.write_text("".join(json.dumps(asdict(row)) + "\n" for row in standing + fresh), encoding="utf-8")
     return len(fresh)
+
+
+def _measured_again(row: Row, other: Row | None) -> Row:
+    """A row with the value and the provenance of another measurement of the same key; its cell stays."""
+    cell = {name: getattr(row, name) for name in ("paper", "table", "row", "column", "labels", "variant", "tier")}
+    return row if other is None else replace(other, **cell)
 
 
 def _lines(path: Path) -> list[Row]:
