@@ -208,7 +208,7 @@ def test_report_prints_one_screen_of_decided_claims_and_counts(capsys: pytest.Ca
         decided = [each for each in judged if each.verdict in ("holds", "contradicted")]
         for line, each in zip(lines[at : at + len(decided)], decided, strict=True):
             assert line.split(maxsplit=1)[0] == each.verdict
-            assert each.claim.claim[:80] in line
+            assert each.claim.claim[:60] in line
             assert line.endswith(str(each.difference))
     assert pages.PAPERS.keys() == PAPERS.keys()
     decided = sum(each.verdict in ("holds", "contradicted") for paper in PAPERS for each in claims.judged(paper))
