@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -18,7 +19,8 @@ from skelkit.device import device, device_name
 from skelkit.evaluate.linear import AugmentedLinear, Linear
 from skelkit.files import SkelkitError, store_folder
 from skelkit.pending import ready
-from skelkit.recipes.experiment import Evaluation, Experiment, Tier, Weights
+from skelkit.recipes.experiment import Evaluation, Experiment, Labels, Tier, Weights
+from skelkit.recipes.places import FLOOR, no_network
 from skelkit.report import claims as report_claims
 from skelkit.report import figures, published, tables
 from skelkit.report.differences import Difference as Difference
@@ -164,16 +166,26 @@ def baselines(rows: Iterable[Row], metric: str = "top-1") -> dict[str, float]:
     return {name: float(seeds.loc[seeds["row"] == name, "value"].mean()) for name in (RANDOM, NO_NETWORK)}
 
 
-def scores(networks: Mapping[Any, tuple[Weights, str]], protocols: Mapping[str, Any]) -> pd.DataFrame:
+def baseline_scores(weights: Weights, labels: Labels) -> pd.Series:
+    """Top-1 of a linear layer with some labels, on the features of the random encoder and of no network: the baselines
+    of networks that start from some weights."""
+    schedule = replace(weights.training.schedule, epochs=0)
+    random = replace(weights, training=replace(weights.training, schedule=schedule))
+    asked = {RANDOM: random, NO_NETWORK: no_network(weights)}
+    measured = {name: run.measure(Evaluation(each, FLOOR, labels=labels)) for name, each in asked.items()}
+    return pd.Series({name: found["scores"]["top-1"] for name, found in measured.items()})
+
+
+def scores(networks: Mapping[Any, Weights | tuple[Weights, str]], protocols: Mapping[str, Any]) -> pd.DataFrame:
     """What networks score on the test clips, a network a line, a protocol a column; measured where it is not yet.
 
-    networks: by name, weights and which of their encoders is asked ("": the main one). protocols: by the metric, as
-    the protocol itself calls it.
+    networks: by name, weights and which of their encoders is asked; of weights alone the main one. protocols: by the
+    metric, as the protocol itself calls it.
     """
+    asked = {name: each if isinstance(each, tuple) else (each, "") for name, each in networks.items()}
     found = {
         metric: [
-            run.measure(Evaluation(weights, protocol, encoder))["scores"][metric]
-            for weights, encoder in networks.values()
+            run.measure(Evaluation(weights, protocol, encoder))["scores"][metric] for weights, encoder in asked.values()
         ]
         for metric, protocol in protocols.items()
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from skelkit.recipes.experiment import Experiment
+from skelkit.report import published
 from skelkit.report.differences import Difference, difference
-from skelkit.report.results import Row
+from skelkit.report.results import AVERAGE, Row
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,23 @@ def _sentence(question: Question, known: dict[str, Difference]) -> str:
 def _head(question: Question) -> str:
     head = question.what + (f" ({question.table})" if question.table else "")
     return head if head.endswith("?") else f"{head}:"
+
+
+READ_OUTS: dict[str, dict[str, Any]] = {
+    "last epoch": {},
+    "best test epoch": {"selection": "best test epoch"},
+    "logistic regression": {"metrics": ["logistic top-1"]},
+    "kNN": {"metrics": ["kNN top-1"]},
+}
+"""Ways of reading frozen features, as options of `published.compare`."""
+
+
+def by_read_out(paper: str, table: str, rows: Iterable[Row], variant: str = "paper") -> pd.DataFrame:
+    """Accuracy of the rows of a table by each way of reading the features, of one variant; of folds their average."""
+    rows, found = [row for row in rows if row.variant == variant], {}
+    for name, options in READ_OUTS.items():
+        cells = published.compare(paper, table, rows, variant=variant, **{"metrics": ["top-1"], **options})
+        mean = cells["column"] == AVERAGE
+        cells = (cells[mean] if mean.any() else cells).dropna(subset="ours").set_index(["row", "column"])
+        found[name] = cells["ours"]
+    return pd.DataFrame(found)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skelkit import notebook
+from skelkit import notebook, run
 from skelkit.files import SkelkitError
 from skelkit.notebook import Difference
 from skelkit.pending import ready
-from skelkit.recipes import interskeleton
+from skelkit.recipes import Drawn, Evaluation, interskeleton, no_network, sesar
+from skelkit.recipes.places import FLOOR
 from skelkit.report.differences import NOT_RUN
 from skelkit.report.results import EVERY, NO_NETWORK, RANDOM, Row
 
@@ -89,3 +90,14 @@ def test_a_part_of_a_data_set_that_is_not_here_shows_its_rows_as_the_whole_one_d
         )
     with pytest.raises(SkelkitError, match="nonesuch"):
         notebook.start("nonesuch", "smoke")
+
+
+def test_baselines_with_few_labels_are_the_random_encoder_and_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKELKIT_STORE", str(tmp_path))
+    smoke = sesar.toys("synthetic", "smoke")["SESAR-KT"].evaluation.weights
+    found = notebook.baseline_scores(smoke.start, Drawn(8))
+    assert found.index.tolist() == [RANDOM, NO_NETWORK]
+    asked = Evaluation(no_network(smoke.start), FLOOR, labels=Drawn(8))
+    assert found[NO_NETWORK] == run.measure(asked)["scores"]["top-1"]

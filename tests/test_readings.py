@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rows import ROW
 
 from skelkit import notebook, run
 from skelkit.evaluate.knn import KNN, beside_own, neighbours
 from skelkit.evaluate.linear import Linear
-from skelkit.readings import Question, answers, differences, over, printed
+from skelkit.readings import Question, answers, by_read_out, differences, over, printed
 from skelkit.recipes import interskeleton
 from skelkit.recipes.experiment import Evaluation, Experiment
 from skelkit.report import panels
@@ -103,6 +104,24 @@ def test_what_a_paper_prints_of_two_rows_is_told_in_points_by_column() -> None:
     grid = pd.DataFrame({"a": [62.5, 60.0], "b": [50.0, 51.25]}, NAMES)
     assert printed(grid, *NAMES) == "The paper: +2.5 (a), -1.2 (b)."
     assert printed(grid, "ours", "nobody") == ""
+
+
+def test_rows_stand_beside_each_other_by_each_way_of_reading_their_features() -> None:
+    folds = [
+        replace(ROW, column=f"Fold {k + 1}", fold=k, metric=metric, selection=selection, value=value + k)
+        for k in range(5)
+        for metric, selection, value in (
+            ("top-1", "last", 40.0),
+            ("top-1", "best test epoch", 45.0),
+            ("kNN top-1", "last", 60.0),
+        )
+    ]
+    found = by_read_out("ascal", "Table V", [*folds, replace(ROW, variant="official", value=1.0)])
+    assert found.loc[("Ours (CAE)", "Average")].dropna().to_dict() == {
+        "last epoch": 42.0,
+        "best test epoch": 47.0,
+        "kNN": 62.0,
+    }
 
 
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

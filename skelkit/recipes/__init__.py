@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skelkit.recipes import ascal, byol, interskeleton, longt_gan, sesar
 from skelkit.recipes.experiment import Cell, Data, Drawn, Evaluation, Experiment, OwnClassifier, PerClass, Weights
+from skelkit.recipes.places import no_network
 from skelkit.recipes.tiers import at_tier
 
 PAPERS = {"ascal": ascal, "interskeleton": interskeleton, "byol": byol, "longt_gan": longt_gan, "sesar": sesar}
@@ -24,5 +25,6 @@ __all__ = [
     "byol",
     "interskeleton",
     "longt_gan",
+    "no_network",
     "sesar",
 ]
