@@ -212,10 +212,10 @@ def test_report_prints_one_screen_of_decided_claims_and_counts(capsys: pytest.Ca
             assert line.endswith(str(each.difference))
     assert pages.PAPERS.keys() == PAPERS.keys()
     decided = sum(each.verdict in ("holds", "contradicted") for paper in PAPERS for each in claims.judged(paper))
-    assert len(lines) == len(PAPERS) + decided + 4  # the counts of cells, an empty line, the mark, and what else there
-    is (counts,) = [line for line in lines if line.startswith("published cells: ")] printed = sum(int(number) for number
-    in re.findall(r"(\d+) [a-z]", counts)) assert printed == tables.counted()["published cells"].sum() ==
-    sum(len(published.cells(p)) for p in PAPERS)
+    assert len(lines) == len(PAPERS) + decided + 4  # counts, an empty line, the mark, what else there is
+    (counts,) = [line for line in lines if line.startswith("published cells: ")]
+    printed = sum(int(number) for number in re.findall(r"(\d+) [a-z]", counts))
+    assert printed == tables.counted()["published cells"].sum() == sum(len(published.cells(p)) for p in PAPERS)
 
 
 @pytest.fixture
