@@ -179,7 +179,7 @@ def baseline_scores(weights: Weights, labels: Labels) -> pd.Series:
 def scores(networks: Mapping[Any, Weights | tuple[Weights, str]], protocols: Mapping[str, Any]) -> pd.DataFrame:
     """What networks score on the test clips, a network a line, a protocol a column; measured where it is not yet.
 
-    networks: by name, weights and which of their encoders is asked; of weights alone the main one. protocols: by the
+    networks: by name, weights and which of their encoders is read; of weights alone the main one. protocols: by the
     metric, as the protocol itself calls it.
     """
     asked = {name: each if isinstance(each, tuple) else (each, "") for name, each in networks.items()}

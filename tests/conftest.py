@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def threads(wanted: int) -> int:
-    """So many threads as a test wants, or as `$OMP_NUM_THREADS` asks of all of them."""
+    """The number of threads that a test wants, or `$OMP_NUM_THREADS` where it is set."""
     return int(os.environ.get("OMP_NUM_THREADS", wanted))
 
 

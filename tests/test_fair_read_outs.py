@@ -30,7 +30,7 @@ METRICS = {Linear: "top-1", AugmentedLinear: "top-1", KNN: "kNN top-1", Compress
 METRICS |= {Logistic: "logistic top-1", Cluster: "clustering accuracy", Inpainting: "MSE"}
 """What each frozen read-out measures; own classifiers are no read-outs."""
 PLACES = ("ntu60", "nw_ucla")
-"""Where every table of the released variants is asked for: a published set and a small one."""
+"""The data sets on which the tests build every table of the released variants: a published one and a small one."""
 
 every_tier = pytest.mark.parametrize("tier", get_args(Tier))
 

@@ -399,7 +399,7 @@ def test_what_a_processor_runs_is_found_out_and_no_random_number_is_drawn(monkey
 
     runs_in.cache_clear()
     before = torch.get_rng_state()
-    with torch.no_grad(), torch.device("meta"):  # the device that is asked about, whatever the default is
+    with torch.no_grad(), torch.device("meta"):  # the device given is tried, not the default
         assert runs_in(torch.bfloat16, "rnn", "cpu")
     monkeypatch.setitem(CELLS, "lstm", Unable)
     assert not runs_in(torch.bfloat16, "lstm", "cpu")

@@ -57,7 +57,7 @@ class First:
     """Labels of the first clips of each class, in file order."""
 
     share: float
-    """Of each class so many: this share of all training clips, divided by the number of classes and rounded down, but
+    """The same number of each class: this share of all training clips, divided by the number of classes, rounded down, but
     at least one."""
 
 

@@ -22,7 +22,7 @@ COMPARED = [*KEY, "published", *OURS, "difference", "status", "note"]
 POINTS = {"MSE": 0.01, "RMSE": 0.01}
 """What counts as one point, by metric; of a percentage 1 does."""
 CLOSE = 3
-"""So many points from the published number a reproduced one lies at most, its whole interval included."""
+"""The largest distance, in points, of a reproduced number and its whole interval from the published one."""
 BASELINES = {"ascal": ("RNN", "GRU", "LSTM"), "longt_gan": ("S: Ours", "S+P: Unsupervised LSTM")}
 """Published rows of networks whose optimiser the paper does not give, so that it had to be chosen here: they are
 counted apart from the paper's own method."""
