@@ -57,7 +57,7 @@ class First:
     """Labels of the first clips of each class, in file order."""
 
     share: float
-    """The same number of each class: this share of all training clips, divided by the number of classes, rounded down, but
+    """The same number of each class: this share of all training clips over the number of classes, rounded down, but
     at least one."""
 
 
